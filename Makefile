@@ -1,0 +1,63 @@
+# `make demo` and `make test` each do all their set-up on a fresh machine with Python >= 3.11 and make.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && { echo $$p; break; }; done)
+UV_VERSION := 0.13.9
+UV := .uv/bin/uv
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: help demo test check fix lock packages torture clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/demo  ## a real pipeline and a served model go wrong, are found out, and the pages open (ARGS=--no-serve)
+	@$(BIN)/watchglass demo $(ARGS)
+
+test: .venv/dev packages  ## all tests (ARGS="-k replay" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+torture: .venv/dev  ## the long form of the kill -9 tests
+	@WATCHGLASS_TORTURE=1 $(BIN)/python -m pytest tests/e2e -m slow $(ARGS)
+
+check: .venv/dev  ## style, types, layers
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo 2>/dev/null || { $(BIN)/lint-imports; exit 1; }
+
+fix: .venv/dev  ## format, and mend what ruff can mend
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
+
+lock: $(UV)  ## newest versions into requirements/*.txt, with hashes
+	@mkdir -p requirements && $(UV) lock --quiet --upgrade
+	@$(UV) export --quiet --frozen --no-emit-project --no-header --no-default-groups --extra demo -o requirements/demo.txt
+	@$(UV) export --quiet --frozen --no-emit-project --no-header --all-extras --all-groups -o requirements/dev.txt
+
+packages:  # Debian's Chromium for the page tests; without the right to install, the page tests say what is missing
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && { echo "installing Debian's chromium for the page tests"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }; } \
+	  || echo "no chromium here and no right to install it: the page tests will be skipped (apt-get install chromium)"
+
+$(UV):
+	@[ -n "$(PYTHON)" ] || { echo "Python >= 3.11 is missing: install python3.11 or newer, then run this again"; exit 1; }
+	@echo "bringing uv $(UV_VERSION)"
+	@$(PYTHON) -m venv .uv || { echo "$(PYTHON) cannot make an environment: install its venv module (apt-get install python3-venv)"; exit 1; }
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/bin/python: | $(UV)
+	@$(UV) venv --quiet --python "$(PYTHON)" .venv
+
+.venv/demo: requirements/demo.txt pyproject.toml | $(UV) .venv/bin/python
+	@[ -e .venv/dev ] || { echo "setting up the locked environment"; \
+	  $(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements/demo.txt; \
+	  $(UV) pip install --quiet --no-deps --python $(BIN)/python -e .; }
+	@touch $@
+
+.venv/dev: requirements/dev.txt pyproject.toml | $(UV) .venv/bin/python
+	@echo "setting up the locked environment"
+	@$(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements/dev.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python -e .
+	@touch $@
+
+clean:  ## remove the environments and what tests left
+	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis watchglass-demo

@@ -1,0 +1,67 @@
+"""The flight recorder for machine-learning systems."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from watchglass.capture.component import component
+    from watchglass.capture.frames import log_labels, log_predictions
+    from watchglass.capture.models import deploy, log_model
+    from watchglass.capture.predictions import log_label, log_prediction
+    from watchglass.capture.recorder import flush, init
+    from watchglass.capture.runs import log_run, run
+    from watchglass.errors import WatchglassError
+    from watchglass.reading import open_store as open  # noqa: A004 - the public name is settled
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "WatchglassError",
+    "__version__",
+    "component",
+    "deploy",
+    "flush",
+    "init",
+    "log_label",
+    "log_labels",
+    "log_model",
+    "log_prediction",
+    "log_predictions",
+    "log_run",
+    "open",
+    "run",
+]
+
+_HOME = {
+    "WatchglassError": "watchglass.errors:WatchglassError",
+    "component": "watchglass.capture.component:component",
+    "deploy": "watchglass.capture.models:deploy",
+    "flush": "watchglass.capture.recorder:flush",
+    "init": "watchglass.capture.recorder:init",
+    "log_label": "watchglass.capture.predictions:log_label",
+    "log_labels": "watchglass.capture.frames:log_labels",
+    "log_model": "watchglass.capture.models:log_model",
+    "log_prediction": "watchglass.capture.predictions:log_prediction",
+    "log_predictions": "watchglass.capture.frames:log_predictions",
+    "log_run": "watchglass.capture.runs:log_run",
+    "open": "watchglass.reading:open_store",
+    "run": "watchglass.capture.runs:run",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on its first use, so that importing the package costs next to nothing."""
+    if name not in _HOME:
+        message = f"module 'watchglass' has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib import import_module  # noqa: PLC0415 - the import of this package stays empty
+
+    module, _, attribute = _HOME[name].partition(":")
+    value: object = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""VERDICTS → INCIDENTS: opened, escalated and closed by rule, evidence kept."""

@@ -1,0 +1,1 @@
+"""THE COMMANDS: parse, call a public function, print."""

@@ -1,0 +1,1 @@
+"""VERDICT → CAUSE: slices, what changed, which change fits."""

@@ -1,0 +1,1 @@
+"""CELLS → VERDICTS: drift and performance judged window by window, pure."""

@@ -1,0 +1,1 @@
+"""ROWS → CELLS: pure functions that summarise columns into counts which merge exactly."""

@@ -1,0 +1,124 @@
+"""A store's folder → the object that `wg.open` gives: each method asks the folder of the package that answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from watchglass.alert.health import statuses
+from watchglass.alert.rounds import Round, due
+from watchglass.store import judgements
+from watchglass.store.catalog import connect
+from watchglass.store.compact import Compacted, compact
+from watchglass.store.folder import prepare
+from watchglass.store.history import Roles
+from watchglass.store.overview import Overview, overview
+from watchglass.store.query import ask
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+    from watchglass.alert.replaying import Replay
+    from watchglass.records import Incident, ModelStatus
+    from watchglass.store.answers import Table
+
+
+class Store:
+    """An open store: everything recorded in a folder, asked by question."""
+
+    def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
+        """Open the folder; raises `StoreError` when there is no store, `StoreTooNew` when a newer package wrote it."""
+        self._folder = prepare(path, create=create)
+        self._engine = connect(self._folder)
+
+    def __repr__(self) -> str:
+        return f"<watchglass store {str(self._folder.root)!r}>"
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the catalog."""
+        self._engine.dispose()
+
+    @property
+    def path(self) -> str:
+        """The folder, as given."""
+        return str(self._folder.root)
+
+    def sql(self, query: str, model: str | None = None) -> Table:
+        """Answer exactly one SELECT over the documented views; with `model`, features and tags are typed structs.
+
+        Raises `QueryRefused` for anything else, `UnknownName` for a model that is not recorded.
+        """
+        return ask(self._folder, self._engine, query, model=model)
+
+    def compact(self) -> Compacted:
+        """Move the log's sealed segments into the tables."""
+        return compact(self._folder, self._engine)
+
+    def check(self, now: datetime | None = None, progress: Callable[[int, int], None] | None = None) -> Round:
+        """Compact, count, and judge every window that closed up to `now`; gives what was judged and the incidents that changed."""
+        return due(self._folder, self._engine, now or datetime.now(UTC), progress)
+
+    def replay(
+        self,
+        frame: object,
+        *,
+        model: str,
+        time: str | None = None,
+        prediction: str | None = None,
+        score: str | None = None,
+        label: str | None = None,
+        id: str | None = None,  # noqa: A002 - the settled name
+        version: str | None = None,
+        tags: Sequence[str] = (),
+        features: Sequence[str] | None = None,
+        label_delay: str = "0d",
+        window: str = "1d",
+        reference: int = 60,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Replay:
+        """Send a table of the past through log, tables, cells, monitors and incidents exactly as live events would go.
+
+        `frame` is a path (Parquet, CSV, Arrow) or a frame of pandas, polars or pyarrow. Columns not named are guessed
+        by their usual names; `features=None` takes every column not named. Raises `BadInput` for a column that is not
+        there or a table that cannot be read, `NotEmpty` when the model has rows.
+        """
+        from watchglass.alert.replaying import Plan, replay  # noqa: PLC0415 - costs only who replays
+
+        roles = Roles(time, prediction, score, label, id, tuple(tags), None if features is None else tuple(features))
+        return replay(
+            self._folder, self._engine, frame, Plan(model, roles, version, label_delay, window, reference), progress
+        )
+
+    def models(self) -> Sequence[ModelStatus]:
+        """List the models with their health, worst first."""
+        return statuses(self._folder, self._engine)
+
+    def incidents(self, model: str | None = None, state: str | None = None) -> Sequence[Incident]:
+        """List incidents, notices among them, newest first."""
+        return judgements.incidents(self._engine, model, state)
+
+    def incident(self, number: int) -> Incident:
+        """Give one incident; raises `UnknownName`."""
+        return judgements.incident(self._engine, number)
+
+    def explain(self, incident: Incident | int) -> Incident:
+        """Give an incident with its slices, causes, what was ruled out and what to do next, as found."""
+        return self.incident(incident if isinstance(incident, int) else incident.id)
+
+    def status(self) -> Overview:
+        """Count what is in the store."""
+        return overview(self._folder, self._engine)
+
+
+def open_store(path: str | os.PathLike[str] | None = None) -> Store:
+    """Open a store for reading: a folder, else WATCHGLASS_STORE, else ./watchglass-data. Raises `StoreError` when there is none."""
+    from watchglass import settings  # noqa: PLC0415 - one small table
+
+    return Store(settings.resolve(settings.STORE, path))

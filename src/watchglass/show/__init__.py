@@ -1,0 +1,1 @@
+"""ANYTHING → A PICTURE: Vega-Lite charts and the sentences beside them."""

@@ -1,0 +1,249 @@
+"""A store's folder → its catalog: the manifest of files and the graph of runs, as SQLAlchemy tables on SQLite (WAL)."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, Text, event
+
+from watchglass.errors import StoreError, StoreTooNew
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+    from watchglass.store.folder import Folder
+
+SCHEMA_VERSION = 1
+META = MetaData()
+
+
+def _key(name: str) -> Column[str]:
+    return Column(name, String, primary_key=True)
+
+
+schema_version = Table("schema_version", META, Column("version", Integer, primary_key=True))
+leases = Table("leases", META, _key("name"), Column("owner", String), Column("epoch", Integer), Column("until", Float))
+files = Table(
+    "files",
+    META,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String, nullable=False),  # predictions | labels | cells
+    Column("model", String, nullable=False),
+    Column("path", String, nullable=False, unique=True),  # below tables/
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("first", BigInteger),  # µs
+    Column("last", BigInteger),
+    sqlite_autoincrement=True,
+)
+segments = Table("segments", META, _key("name"), Column("taken", Float, nullable=False))
+graph_segments = Table("graph_segments", META, _key("name"), Column("offset", BigInteger, nullable=False))
+rejected = Table(
+    "rejected",
+    META,
+    Column("id", Integer, primary_key=True),
+    Column("segment", String, nullable=False),
+    Column("line", BigInteger),
+    Column("reason", Text, nullable=False),
+    Column("raw", Text),
+    Column("rows", BigInteger, nullable=False, default=1),
+)
+watermarks = Table("watermarks", META, _key("name"), Column("seq", BigInteger, nullable=False))
+components = Table(
+    "components",
+    META,
+    _key("name"),
+    Column("description", Text),
+    Column("owner", String),
+    Column("tags", Text),
+    Column("time", BigInteger),
+)
+runs = Table(
+    "runs",
+    META,
+    _key("id"),
+    Column("component", String, nullable=False, index=True),
+    Column("version", String),
+    Column("parent", String),
+    Column("trace", String),
+    Column("started", BigInteger, nullable=False, index=True),
+    Column("ended", BigInteger),
+    Column("status", String, nullable=False),
+    Column("error", Text),
+    Column("params", Text),
+    Column("metrics", Text),
+    Column("code", Text),
+    Column("host", String),
+    Column("pid", Integer),
+    Column("notes", Text),
+)
+
+
+def _edges(name: str) -> Table:
+    return Table(
+        name,
+        META,
+        Column("run", String, primary_key=True),
+        Column("name", String, primary_key=True),
+        Column("version", String, primary_key=True),  # "" when only the name is declared
+        Column("rule", String, nullable=False),
+        Column("time", BigInteger, nullable=False),
+        sa.Index(f"{name}_by_name", "name", "version", "time"),
+    )
+
+
+reads = _edges("reads")
+writes = _edges("writes")
+artifacts = Table(
+    "artifacts",
+    META,
+    _key("name"),
+    _key("version"),
+    Column("kind", String),
+    Column("rows", BigInteger),
+    Column("columns", Text),
+    Column("bytes", BigInteger),
+    Column("path", Text),
+    Column("preview", Text),
+    Column("time", BigInteger, nullable=False),  # first seen
+)
+models = Table(
+    "models",
+    META,
+    _key("name"),
+    Column("task", String),
+    Column("slices", Text, nullable=False, default="[]"),
+    Column("window", String),
+    Column("label_delay", String),
+    Column("false_alerts_per_year", Float),
+    Column("reference", Integer),  # windows learnt from before alarms are armed
+    Column("time", BigInteger),
+)
+model_versions = Table(
+    "model_versions",
+    META,
+    _key("model"),
+    _key("version"),
+    Column("artifact", String),
+    Column("artifact_version", String),
+    Column("run", String),
+    Column("time", BigInteger),
+)
+deployments = Table(
+    "deployments",
+    META,
+    _key("model"),
+    _key("version"),
+    _key("environment"),
+    Column("time", BigInteger, primary_key=True),
+    Column("run", String),
+)
+columns = Table(
+    "columns",
+    META,
+    _key("model"),
+    _key("role"),  # feature | tag
+    _key("name"),
+    Column("type", String, nullable=False),  # number | boolean | text | json
+    Column("centre", Float),
+    Column("scale", Float),
+    Column("edges", Text),  # 31 grid keys
+    Column("categories", Text),  # the dictionary, grown to its cap
+)
+monitors = Table(
+    "monitors",
+    META,
+    _key("model"),
+    _key("environment"),
+    _key("kind"),
+    Column("judged", Integer),
+    Column("state", Text, nullable=False),
+)
+verdicts = Table(
+    "verdicts",
+    META,
+    Column("id", Integer, primary_key=True),
+    Column("model", String, nullable=False, index=True),
+    Column("environment", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("window", BigInteger, nullable=False),
+    Column("judged", BigInteger, nullable=False),
+    Column("status", String, nullable=False),
+    Column("evidence", Float),
+    Column("strip", Float),  # the worst column in times its own limit
+    Column("record", Text, nullable=False),
+    sa.UniqueConstraint("model", "environment", "kind", "window"),
+)
+incidents = Table(
+    "incidents",
+    META,
+    Column("id", Integer, primary_key=True),
+    Column("model", String, nullable=False, index=True),
+    Column("environment", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("onset", BigInteger, nullable=False),
+    Column("raised", BigInteger, nullable=False),
+    Column("closed", BigInteger),
+    Column("record", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+def connect(folder: Folder) -> Engine:
+    """Open the catalog, made when there is none. A writing transaction is asked for by `writing`.
+
+    Raises `StoreTooNew` when a newer version of the package wrote it, `StoreError` when it cannot be opened.
+    """
+    engine = sa.create_engine(f"sqlite:///{folder.catalog}", connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late for IMMEDIATE
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {setting}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    try:
+        _prepare(engine)
+    except sa.exc.OperationalError as error:
+        engine.dispose()
+        message = f"the catalog {str(folder.catalog)!r} cannot be opened: {error.orig}. Is the folder writable and on a local disk?"
+        raise StoreError(message) from error
+    return engine
+
+
+def _prepare(engine: Engine) -> None:
+    with engine.connect() as connection:
+        known = sa.inspect(connection).has_table("schema_version")
+    if not known:
+        with writing(engine) as connection:
+            META.create_all(connection)
+            if connection.execute(sa.select(schema_version.c.version)).first() is None:
+                connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+    with engine.connect() as connection:
+        version = connection.execute(sa.select(sa.func.max(schema_version.c.version))).scalar_one()
+    if version > SCHEMA_VERSION:
+        message = (
+            f"this store has catalog version {version}, this package knows {SCHEMA_VERSION}. "
+            "It was written by a newer watchglass: pip install --upgrade watchglass"
+        )
+        raise StoreTooNew(message)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One writing transaction that holds SQLite's write lock from its first statement."""
+    with engine.connect() as connection, connection.execution_options(writing=True).begin():
+        yield connection

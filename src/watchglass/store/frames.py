@@ -1,0 +1,82 @@
+"""A columnar segment and its sidecar → the SELECT that gives its rows in the shape of the tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from watchglass.errors import BadInput
+from watchglass.store.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from watchglass.store.models import Columns
+    from watchglass.store.segments import Segment
+
+
+def _time(column: str, kind: str) -> str:
+    name = identifier(column)
+    if kind == "epoch_s":
+        return f"make_timestamp(CAST(round({name} * 1000000) AS BIGINT))"
+    return f"CAST(CAST({name} AS TIMESTAMPTZ) AS TIMESTAMP)" if kind == "text" else f"CAST({name} AS TIMESTAMP)"
+
+
+def _struct(name: str, present: Sequence[str], registered: Sequence[tuple[str, str]]) -> str:
+    if not registered:
+        return ""
+    fields = ", ".join(
+        f"{identifier(column)} := {f'TRY_CAST({identifier(column)} AS {kind})' if column in present else f'NULL::{kind}'}"
+        for column, kind in registered
+    )
+    return f", struct_pack({fields}) AS {name}"
+
+
+def _source(segment: Segment, where: str | None) -> str:
+    return f"read_parquet({literal(where or segment.location)}, file_row_number = true)"
+
+
+def predictions(segment: Segment, columns: Columns, where: str | None = None) -> str:
+    """Write the SELECT of a frame of predictions; `where` is another path to its bytes."""
+    about = cast("Mapping[str, object]", segment.sidecar)
+    named = cast("Mapping[str, str | None]", about["columns"])
+    stem = segment.name.removesuffix(".parquet")
+    row = (
+        f"CAST({identifier(named['id'])} AS VARCHAR)"
+        if named.get("id")
+        else f"{literal(stem + ':')} || file_row_number"
+    )
+    prediction, score = identifier(cast("str", named["prediction"])), named.get("score")
+    features, tags = cast("Sequence[str]", about.get("features") or ()), cast("Sequence[str]", about.get("tags") or ())
+    run = about.get("run")
+    return (
+        f"SELECT {row} AS id, {_time(cast('str', named['time']), cast('str', about.get('time_type') or 'datetime'))} AS time,"
+        f" {literal(cast('str', about['model']))} AS model, {_optional(about.get('version'))} AS version,"
+        f" {literal(cast('str', about.get('environment') or 'live'))} AS environment, CAST({prediction} AS VARCHAR) AS prediction,"
+        f" TRY_CAST({prediction} AS DOUBLE) AS prediction_number, {f'TRY_CAST({identifier(score)} AS DOUBLE)' if score else 'NULL::DOUBLE'} AS score,"
+        f" NULL::VARCHAR AS scores, NULL::DOUBLE AS latency, {_optional(run)} AS run, NULL::VARCHAR AS trace"
+        f"{_struct('features', features, columns.features)}{_struct('tags', tags, columns.tags)} FROM {_source(segment, where)}"
+    )
+
+
+def labels(segment: Segment, where: str | None = None) -> str:
+    """Write the SELECT of a frame of labels."""
+    about = cast("Mapping[str, object]", segment.sidecar)
+    named = cast("Mapping[str, str]", about["columns"])
+    return (
+        f"SELECT CAST({identifier(named['id'])} AS VARCHAR) AS id, {_time(named['time'], cast('str', about.get('time_type') or 'datetime'))} AS time,"
+        f" {literal(cast('str', about['model']))} AS model, {literal(cast('str', about.get('environment') or 'live'))} AS environment,"
+        f" CAST({identifier(named['label'])} AS VARCHAR) AS label FROM {_source(segment, where)}"
+    )
+
+
+def _optional(text: object) -> str:
+    return "NULL::VARCHAR" if text is None else literal(str(text))
+
+
+def kind_of(segment: Segment) -> str:
+    """Give the table that a columnar segment belongs to; raises `BadInput` on one that is not ours."""
+    kind = (segment.sidecar or {}).get("kind")
+    if kind not in ("predictions", "labels"):
+        message = f"columnar segment {segment.name!r} is of kind {kind!r}; known: predictions, labels"
+        raise BadInput(message)
+    return cast("str", kind)

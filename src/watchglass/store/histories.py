@@ -1,0 +1,194 @@
+"""Cells → histories: the counts of each column, and of labelled and correct predictions, day by day, ready to judge."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import sqlalchemy as sa
+
+from watchglass.profile.histories import CategoryHistory, LabelHistory, NumberHistory
+from watchglass.store import catalog as c
+from watchglass.store.compact import engine_room
+from watchglass.store.quoting import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+    from numpy.typing import NDArray
+    from sqlalchemy.engine import Engine
+
+    from watchglass.profile.histories import ColumnHistory
+    from watchglass.records import Slice
+    from watchglass.store.folder import Folder
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """All that is counted of a model in an environment: `first` is the day of window 0, `rows` has a count per window."""
+
+    model: str
+    environment: str
+    first: date
+    rows: NDArray[np.int64]
+    columns: tuple[ColumnHistory, ...]
+    labels: LabelHistory
+    version: str | None
+
+    def day(self, window: int) -> date:
+        """Give the day of a window."""
+        return self.first + timedelta(days=window)
+
+
+def slice_text(chosen: Slice) -> str:
+    """Name a slice as the cells do.
+
+    >>> slice_text((("site", "harbour"),))
+    '{"site":"harbour"}'
+    """
+    return json.dumps(dict(chosen), separators=(",", ":"), ensure_ascii=False) if chosen else ""
+
+
+def slice_of(text: str) -> Slice:
+    """Read a slice's name back."""
+    return tuple(sorted(json.loads(text).items())) if text else ()
+
+
+def environments(folder: Folder, engine: Engine, model: str) -> list[str]:
+    """List the environments that a model has cells in."""
+    cells = _cells(folder, engine, model)
+    if not cells:
+        return []
+    with engine_room() as connection:
+        return [
+            row[0]
+            for row in connection.execute(
+                f"SELECT DISTINCT environment FROM {cells} WHERE kind = 'rows' ORDER BY 1"
+            ).fetchall()
+        ]
+
+
+def _cells(folder: Folder, engine: Engine, model: str) -> str:
+    query = sa.select(c.files.c.path).where(c.files.c.model == model, c.files.c.kind == "cells").order_by(c.files.c.seq)
+    with engine.connect() as connection:
+        paths = connection.execute(query).scalars().all()
+    return f"read_parquet([{', '.join(literal(str(folder.tables / path)) for path in paths)}])" if paths else ""
+
+
+def history(folder: Folder, engine: Engine, model: str, environment: str = "live") -> History | None:
+    """Read everything counted of a model in an environment; None when there are no rows."""
+    cells = _cells(folder, engine, model)
+    if not cells:
+        return None
+    with engine_room() as connection:
+        kept = "SELECT day, slice, name, kind, bucket, value, known, sum(n)::BIGINT AS n, max(version) AS version"
+        connection.execute(
+            f"CREATE TEMP TABLE merged AS {kept} FROM {cells} WHERE environment = ? GROUP BY ALL HAVING sum(n) != 0",
+            [environment],
+        )
+        span = connection.execute("SELECT min(day), max(day) FROM merged WHERE kind = 'rows'").fetchone()
+        if span is None or span[0] is None:
+            return None
+        first, windows = span[0], (span[1] - span[0]).days + 1
+        with engine.connect() as catalog:
+            query = (
+                sa.select(c.columns)
+                .where(c.columns.c.model == model, c.columns.c.role == "feature")
+                .order_by(c.columns.c.name)
+            )
+            columns = catalog.execute(query).all()
+        read = [
+            _column(connection, column, first, windows)
+            for column in columns
+            if column.type in ("number", "text", "boolean")
+        ]
+        rows = np.zeros(windows, dtype=np.int64)
+        counted = connection.execute(
+            "SELECT date_diff('day', ?::DATE, day) AS w, n FROM merged WHERE kind = 'rows' AND slice = ''", [first]
+        ).fetchnumpy()
+        rows[counted["w"]] = counted["n"]
+        version = (
+            connection.execute("SELECT max_by(version, day) FROM merged WHERE kind = 'rows' AND slice = ''").fetchone()
+            or (None,)
+        )[0]
+        return History(model, environment, first, rows, tuple(read), _labels(connection, first, windows), version)
+
+
+def _column(
+    connection: duckdb.DuckDBPyConnection, column: sa.Row[tuple[object, ...]], first: date, windows: int
+) -> ColumnHistory:
+    query = "SELECT date_diff('day', ?::DATE, day) AS w, kind, bucket, value, n FROM merged WHERE name = ? AND slice = '' ORDER BY bucket, value"
+    entries = connection.execute(query, [first, column.name]).fetchnumpy()
+    window, n, kind = (
+        entries["w"].astype(np.int64),
+        entries["n"].astype(np.int64),
+        np.asarray(entries["kind"], dtype=str),
+    )
+    missing = np.zeros(windows, dtype=np.int64)
+    absent = kind == "missing"
+    np.add.at(missing, window[absent], n[absent])
+    if column.type == "number":
+        keys, index = np.unique(entries["bucket"][~absent].astype(np.int64), return_inverse=True)
+        counts = np.zeros((windows, len(keys)), dtype=np.int64)
+        np.add.at(counts, (window[~absent], index), n[~absent])
+        return NumberHistory(column.name, column.centre or 0.0, column.scale or 1.0, keys, counts, missing)
+    values, index = np.unique(np.asarray(entries["value"], dtype=object)[~absent].astype(str), return_inverse=True)
+    counts = np.zeros((windows, len(values)), dtype=np.int64)
+    np.add.at(counts, (window[~absent], index), n[~absent])
+    return CategoryHistory(column.name, tuple(values.tolist()), counts, missing)
+
+
+def _labels(connection: duckdb.DuckDBPyConnection, first: date, windows: int) -> LabelHistory:
+    names = [
+        row[0]
+        for row in connection.execute("SELECT DISTINCT slice FROM merged WHERE kind = 'rows' ORDER BY slice").fetchall()
+    ]
+    place = {name: index for index, name in enumerate(names)}
+    rows = np.zeros((windows, len(names)), dtype=np.int64)
+    for window, name, count in connection.execute(
+        "SELECT date_diff('day', ?::DATE, day), slice, n FROM merged WHERE kind = 'rows'", [first]
+    ).fetchall():
+        rows[window, place[name]] = count
+    query = (
+        "SELECT date_diff('day', ?::DATE, day) AS w, slice, date_diff('day', ?::DATE, known) AS k, coalesce(sum(n) FILTER (kind = 'labelled'), 0)::BIGINT AS labelled,"
+        " coalesce(sum(n) FILTER (kind = 'correct'), 0)::BIGINT AS correct FROM merged WHERE kind IN ('labelled', 'correct') GROUP BY ALL ORDER BY ALL"
+    )
+    entries = connection.execute(query, [first, first]).fetchnumpy()
+    index = np.fromiter((place[name] for name in entries["slice"]), dtype=np.int64, count=len(entries["slice"]))
+    arrays = [np.asarray(entries[name], dtype=np.int64) for name in ("w", "k", "labelled", "correct")]
+    return LabelHistory(
+        tuple(slice_of(name) for name in names), rows, arrays[0], index, arrays[1], arrays[2], arrays[3]
+    )
+
+
+def effects(
+    folder: Folder, engine: Engine, model: str, environment: str, of: Slice
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]]:
+    """Give, for each numeric feature, the coarse counts inside a slice and outside it, by window: (inside, outside, edges)."""
+    cells = _cells(folder, engine, model)
+    whole = history(folder, engine, model, environment)
+    if whole is None or not of or len(of) != 1:
+        return {}
+    with engine.connect() as catalog:
+        query = sa.select(c.columns.c.name, c.columns.c.edges).where(
+            c.columns.c.model == model, c.columns.c.role == "feature", c.columns.c.type == "number"
+        )
+        edges: Sequence[tuple[str, str | None]] = [tuple(row) for row in catalog.execute(query)]
+    found = {}
+    tag = of[0][0]
+    with engine_room() as connection:
+        for name, text in edges:
+            limits = np.asarray(json.loads(text or "[]"), dtype=np.int64)
+            inside, outside = (np.zeros((len(whole.rows), len(limits) + 1)) for _ in range(2))
+            entries = connection.execute(
+                f"SELECT date_diff('day', ?::DATE, day), slice, bucket, sum(n) FROM {cells} WHERE environment = ? AND kind = 'coarse' AND name = ? AND json_extract_string(slice, ?) IS NOT NULL GROUP BY ALL",
+                [whole.first, environment, name, f'$."{tag}"'],
+            ).fetchall()
+            for window, chosen, bucket, count in entries:
+                (inside if slice_of(chosen) == of else outside)[window, bucket] += count
+            found[name] = (inside, outside, limits)
+    return found

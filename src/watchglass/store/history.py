@@ -1,0 +1,265 @@
+"""A table of the past, a file or a frame → segments in the log, exactly as live predictions and labels would lie there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time as clock
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from watchglass.capture.ids import new_hex
+from watchglass.errors import BadInput
+from watchglass.store.compact import engine_room
+from watchglass.store.folder import sync_file, sync_folder
+from watchglass.store.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from watchglass.store.folder import Folder
+
+READERS = {
+    ".parquet": "read_parquet({})",
+    ".pq": "read_parquet({})",
+    ".csv": "read_csv({}, header = true)",
+    ".tsv": "read_csv({}, header = true)",
+}
+ARROW = (".arrow", ".feather", ".ipc")
+_TIMES = ("time", "timestamp", "ts", "datetime", "date", "event_time", "created_at")
+_PREDICTIONS = ("prediction", "pred", "predicted", "y_pred", "yhat", "y_hat")
+_SCORES = ("score", "proba", "probability", "y_pred_proba", "predicted_probability", "y_score")
+_LABELS = ("label", "target", "y", "y_true", "actual", "class", "truth", "ground_truth")
+_IDS = ("id", "prediction_id", "uuid", "request_id")
+_NUMBERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which column of a table is what; None where there is none, `features` None for every column not named."""
+
+    time: str | None = None
+    prediction: str | None = None
+    score: str | None = None
+    label: str | None = None
+    id: str | None = None
+    tags: tuple[str, ...] = ()
+    features: tuple[str, ...] | None = None
+
+    def named(self) -> list[str]:
+        """List the columns that have a role other than feature."""
+        return [name for name in (self.time, self.prediction, self.score, self.label, self.id, *self.tags) if name]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A table opened for a replay: how to read it, and its columns with DuckDB's types."""
+
+    source: str
+    columns: tuple[tuple[str, str], ...]
+    rows: int
+
+
+@contextmanager
+def past(connection: duckdb.DuckDBPyConnection, table: object) -> Iterator[Past]:
+    """Open a file by its path, or a frame (pandas, polars, Arrow); raises `BadInput` on what cannot be read or is empty."""
+    if isinstance(table, str | os.PathLike):
+        source = _file(connection, Path(table))
+        what = f"file {str(table)!r}"
+    else:
+        connection.register("replayed", _readable(table))
+        source, what = "replayed", f"the {type(table).__module__.partition('.')[0]} frame"
+    try:
+        columns = tuple((row[0], row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall())
+        rows = (connection.execute(f"SELECT count(*) FROM {source}").fetchone() or (0,))[0]
+    except duckdb.Error as error:
+        message = f"{what} cannot be read: {str(error).splitlines()[0]}. Files: {', '.join([*READERS, *ARROW])}"
+        raise BadInput(message) from error
+    if not rows:
+        message = f"{what} has no rows, so there is nothing to replay. Name a table with at least one row"
+        raise BadInput(message)
+    yield Past(source, columns, rows)
+
+
+def _readable(table: object) -> object:
+    """Hand polars over as Arrow streams need it; DuckDB takes the others as they are."""
+    return table.to_arrow() if type(table).__module__.startswith("polars") and hasattr(table, "to_arrow") else table
+
+
+def _file(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
+    if not path.is_file():
+        near = get_close_matches(
+            path.name, [p.name for p in path.parent.glob("*") if p.is_file()] if path.parent.is_dir() else [], n=1
+        )
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        message = f"there is no file {str(path)!r}.{hint} Name a file: {', '.join([*READERS, *ARROW])}"
+        raise BadInput(message)
+    if not path.stat().st_size:
+        message = f"file {str(path)!r} is empty (0 bytes). Name a file with a header and at least one row"
+        raise BadInput(message)
+    if path.suffix in ARROW:
+        from watchglass.errors import need  # noqa: PLC0415 - an optional library
+
+        feather = need("pyarrow.feather", extra="arrow", to=f"read {path.name}")
+        connection.register("replayed", feather.read_table(str(path)))
+        return "replayed"
+    if path.suffix not in READERS:
+        message = f"file {str(path)!r} is of no known kind ({path.suffix or 'no ending'!r}). Known: {', '.join([*READERS, *ARROW])}"
+        raise BadInput(message)
+    return READERS[path.suffix].format(literal(str(path)))
+
+
+def guess(columns: Sequence[tuple[str, str]], roles: Roles) -> Roles:
+    """Fill in the roles that were not named by the usual names; raises `BadInput` for a name that is not there, or without a time."""
+    kinds = dict(columns)
+    for role in ("time", "prediction", "score", "label", "id"):
+        if (name := getattr(roles, role)) is not None:
+            _present(role, name, kinds)
+    for name in (*roles.tags, *(roles.features or ())):
+        _present("column", name, kinds)
+    taken = set(roles.named()) | set(roles.features or ())
+    found: dict[str, str | None] = {}
+    for role, usual in (
+        ("time", _TIMES),
+        ("prediction", _PREDICTIONS),
+        ("score", _SCORES),
+        ("label", _LABELS),
+        ("id", _IDS),
+    ):
+        found[role] = getattr(roles, role) or next(
+            (name for wish in usual for name in kinds if name.lower() == wish and name not in taken), None
+        )
+        taken |= {found[role] or ""}
+    found["time"] = found["time"] or next(
+        (name for name, kind in columns if kind.startswith(("TIMESTAMP", "DATE")) and name not in taken), None
+    )
+    if found["time"] is None:
+        message = f"no column of time is named and none can be guessed. Columns: {', '.join(kinds)}. Name it: --time COLUMN (time=… in Python)"
+        raise BadInput(message)
+    return replace(roles, **found)
+
+
+def _present(role: str, name: str, kinds: dict[str, str]) -> None:
+    if name not in kinds:
+        near = get_close_matches(name, kinds, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        message = f"the {role} column {name!r} is not in the table.{hint} Columns: {', '.join(kinds)}"
+        raise BadInput(message)
+
+
+def _type(kind: str) -> str:
+    if re.split(r"[\s(]", kind)[0] in _NUMBERS:
+        return "number"
+    return {"BOOLEAN": "boolean"}.get(kind, "text")
+
+
+def _moment(column: str, kind: str) -> str:
+    name = identifier(column)
+    if _type(kind) == "number":
+        return f"make_timestamp(CAST(round({name} * 1000000) AS BIGINT))"
+    return f"CAST(CAST({name} AS TIMESTAMPTZ) AS TIMESTAMP)"
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What a replay wrote to the log: the features with their types, and the stretch of time in µs."""
+
+    features: tuple[tuple[str, str], ...]
+    first: int
+    last: int
+    labels: int
+
+
+def log_past(
+    folder: Folder, table: object, model: str, roles: Roles, *, label_delay: timedelta, version: str | None
+) -> tuple[Logged, Roles]:
+    """Write a table's predictions and labels as columnar segments; gives what was written and the roles as used."""
+    with engine_room() as connection, past(connection, table) as opened:
+        roles = guess(opened.columns, roles)
+        kinds = dict(opened.columns)
+        features = (
+            roles.features if roles.features is not None else tuple(name for name in kinds if name not in roles.named())
+        )
+        at = _moment(roles.time or "", kinds[roles.time or ""])
+        ident = (
+            f"CAST({identifier(roles.id)} AS VARCHAR)"
+            if roles.id
+            else f"{literal(new_hex() + ':')} || row_number() OVER ()"
+        )
+        connection.execute(
+            f'CREATE TEMP TABLE chosen AS SELECT *, {ident} AS "wg id", {at} AS "wg time" FROM {opened.source}'
+        )
+        _whole(connection, roles.time or "")
+        first, last = connection.execute(
+            'SELECT epoch_us(min("wg time")), epoch_us(max("wg time")) FROM chosen'
+        ).fetchone() or (0, 0)
+        columns = [
+            identifier("wg id"),
+            identifier("wg time"),
+            *(identifier(n) for n in dict.fromkeys([*roles.named(), *features]) if n != roles.time),
+        ]
+        about = {
+            "kind": "predictions",
+            "model": model,
+            "version": version,
+            "environment": "live",
+            "columns": {"id": "wg id", "time": "wg time", "prediction": roles.prediction, "score": roles.score},
+            "features": list(features),
+            "tags": list(roles.tags),
+        }
+        _segment(folder, connection, f"SELECT {', '.join(columns)} FROM chosen", about)
+        labelled = 0
+        if roles.label:
+            known = f'SELECT "wg id", "wg time" + INTERVAL {label_delay // timedelta(microseconds=1)} MICROSECONDS AS "wg time", {identifier(roles.label)} FROM chosen'
+            known += f" WHERE {identifier(roles.label)} IS NOT NULL"
+            about = {
+                "kind": "labels",
+                "model": model,
+                "environment": "live",
+                "columns": {"id": "wg id", "time": "wg time", "label": roles.label},
+            }
+            labelled = _segment(folder, connection, known, about)
+    return Logged(tuple((name, _type(kinds[name])) for name in features), first, last, labelled), roles
+
+
+def _whole(connection: duckdb.DuckDBPyConnection, column: str) -> None:
+    missing = (connection.execute('SELECT count(*) FILTER ("wg time" IS NULL) FROM chosen').fetchone() or (0,))[0]
+    if missing:
+        message = (
+            f"{missing} rows have no time in column {column!r}, so they belong to no window. Fill it or drop those rows"
+        )
+        raise BadInput(message)
+
+
+def _segment(folder: Folder, connection: duckdb.DuckDBPyConnection, select: str, about: dict[str, object]) -> int:
+    """Write one columnar segment: sidecar first, then the rows under their final name."""
+    name = f"{new_hex()}-{os.getpid()}.parquet"
+    path, draft = folder.row_log / name, folder.row_log / f"{name}.tmp"
+    connection.execute(f"COPY ({select}) TO {literal(str(draft))} (FORMAT parquet, COMPRESSION zstd)")
+    sidecar = folder.row_log / f"{name}.json"
+    sidecar.write_text(json.dumps({**about, "written": int(clock.time() * 1e6)}))
+    for part in (draft, sidecar):
+        sync_file(part)
+    draft.rename(path)
+    sync_folder(folder.row_log)
+    return int((connection.execute(f"SELECT count(*) FROM read_parquet({literal(str(path))})").fetchone() or (0,))[0])

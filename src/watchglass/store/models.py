@@ -1,0 +1,106 @@
+"""Schema and model events in the catalog → what is registered of a model: columns with types, slices, windows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from watchglass.errors import UnknownName
+from watchglass.store import catalog as c
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+_SQL_TYPES = {"number": "DOUBLE", "boolean": "BOOLEAN", "text": "VARCHAR", "json": "VARCHAR"}
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+REFERENCE_WINDOWS = 30
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Names and DuckDB types of a model's features and tags, sorted by name."""
+
+    features: tuple[tuple[str, str], ...]
+    tags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is registered of a model."""
+
+    name: str
+    task: str | None
+    slices: tuple[str, ...]
+    label_delay: timedelta
+    labels_expected: bool
+    false_alerts_per_year: float
+    reference: int
+
+
+def moment(microseconds: int) -> datetime:
+    """Turn whole microseconds since the epoch into an aware time.
+
+    >>> moment(86_400_000_000).isoformat()
+    '1970-01-02T00:00:00+00:00'
+    """
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def microseconds(time: datetime) -> int:
+    """Turn a time into whole microseconds since the epoch; no offset means UTC.
+
+    >>> microseconds(datetime(1970, 1, 2))
+    86400000000
+    """
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return (aware - EPOCH) // timedelta(microseconds=1)
+
+
+def span(text: str | None) -> timedelta:
+    """Read a length of time such as 3d, 36h or 90m.
+
+    >>> span("36h")
+    datetime.timedelta(days=1, seconds=43200)
+    """
+    return timedelta(seconds=float(text[:-1]) * _UNITS[text[-1]]) if text else timedelta(0)
+
+
+def columns_of(connection: Connection, model: str) -> Columns:
+    """Give the registered columns of a model; none when nothing was announced."""
+    rows = connection.execute(
+        sa.select(c.columns.c.role, c.columns.c.name, c.columns.c.type)
+        .where(c.columns.c.model == model)
+        .order_by(c.columns.c.name)
+    )
+    found: dict[str, list[tuple[str, str]]] = {"feature": [], "tag": []}
+    for role, name, kind in rows:
+        found[role].append((name, "VARCHAR" if role == "tag" else _SQL_TYPES[kind]))
+    return Columns(tuple(found["feature"]), tuple(found["tag"]))
+
+
+def model_names(connection: Connection) -> Sequence[str]:
+    """List the models that were declared or that have predictions."""
+    return connection.execute(sa.select(c.models.c.name).order_by(c.models.c.name)).scalars().all()
+
+
+def model_named(connection: Connection, name: str) -> Model:
+    """Give a model, or raise `UnknownName` with the nearest one."""
+    row = connection.execute(sa.select(c.models).where(c.models.c.name == name)).first()
+    if row is None:
+        raise UnknownName.named("model", name, model_names(connection), step="watchglass models")
+    return Model(
+        name=row.name,
+        task=row.task,
+        slices=tuple(json.loads(row.slices)),
+        label_delay=span(row.label_delay),
+        labels_expected=row.label_delay is not None,
+        false_alerts_per_year=row.false_alerts_per_year or 1.0,
+        reference=row.reference or REFERENCE_WINDOWS,
+    )

@@ -1,0 +1,86 @@
+"""A store's folder → what lies in it: segments, files, rows and bytes, what was rejected, what the cells have followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from watchglass.store import catalog as c
+from watchglass.store.graph import take_in
+from watchglass.store.models import moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.engine import Engine
+
+    from watchglass.store.folder import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The state of a store. `waiting` segments are in the log and not yet in the tables; queries read both."""
+
+    path: str
+    predictions: int
+    labels: int
+    first: datetime | None
+    last: datetime | None
+    models: int
+    runs: int
+    artifacts: int
+    files: int
+    bytes: int
+    waiting_segments: int
+    waiting_bytes: int
+    rejected: int
+    open_incidents: int
+
+
+def overview(folder: Folder, engine: Engine) -> Overview:
+    """Count what is in a store."""
+    take_in(folder, engine)
+    waiting = (
+        [path for path in folder.row_log.iterdir() if path.suffix in (".jsonl", ".parquet")]
+        if folder.row_log.is_dir()
+        else []
+    )
+    with engine.connect() as connection:
+        rows = dict(
+            connection.execute(sa.select(c.files.c.kind, sa.func.sum(c.files.c.rows)).group_by(c.files.c.kind))
+            .tuples()
+            .all()
+        )
+        served = c.files.c.kind == "predictions"
+        first, last = connection.execute(
+            sa.select(sa.func.min(c.files.c.first), sa.func.max(c.files.c.last)).where(served)
+        ).one()
+        files, size = connection.execute(
+            sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(c.files.c.bytes), 0))
+        ).one()
+        counted = {
+            table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            for table in (c.models, c.runs, c.artifacts)
+        }
+        lost = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(c.rejected.c.rows), 0))).scalar_one()
+        unsolved = connection.execute(
+            sa.select(sa.func.count()).select_from(c.incidents).where(c.incidents.c.state != "resolved")
+        ).scalar_one()
+    return Overview(
+        path=str(folder.root),
+        predictions=int(rows.get("predictions", 0)),
+        labels=int(rows.get("labels", 0)),
+        first=None if first is None else moment(first),
+        last=None if last is None else moment(last),
+        models=counted["models"],
+        runs=counted["runs"],
+        artifacts=counted["artifacts"],
+        files=files,
+        bytes=int(size),
+        waiting_segments=len(waiting),
+        waiting_bytes=sum(path.stat().st_size for path in waiting),
+        rejected=int(lost),
+        open_incidents=unsolved,
+    )

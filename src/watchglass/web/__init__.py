@@ -1,0 +1,1 @@
+"""THE SERVER: JSON API and pages."""
