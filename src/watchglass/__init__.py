@@ -1,8 +1,6 @@
 """The flight recorder for machine-learning systems."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # type checkers take the name for true; typing itself would be most of this package's import
 
 if TYPE_CHECKING:
     from watchglass.capture.component import component

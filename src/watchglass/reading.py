@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from watchglass.alert.health import statuses
 from watchglass.alert.rounds import Round, due
@@ -35,7 +35,7 @@ class Store:
     def __repr__(self) -> str:
         return f"<watchglass store {str(self._folder.root)!r}>"
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,7 +65,7 @@ class Store:
         """Compact, count, and judge every window that closed up to `now`; gives what was judged and the incidents that changed."""
         return due(self._folder, self._engine, now or datetime.now(UTC), progress)
 
-    def replay(
+    def replay(  # noqa: PLR0913 - the settled signature
         self,
         frame: object,
         *,

@@ -22,17 +22,16 @@ from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
 from watchglass.store.compact import described, engine_room
 from watchglass.store.leases import hold
-from watchglass.store.models import model_named
+from watchglass.store.models import Feature, features_of, model_named
 from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import duckdb
     from sqlalchemy.engine import Connection, Engine
 
     from watchglass.store.folder import Folder
-    from watchglass.store.snapshot import File
 
 OTHER = "\x00other"
 CATEGORIES = 1000
@@ -70,7 +69,7 @@ def follow(folder: Folder, engine: Engine) -> int:
         return done
 
 
-def _pending(engine: Engine) -> Sequence[sa.Row[tuple[int, str, str, str]]]:
+def _pending(engine: Engine) -> Sequence[sa.Row[int, str, str, str]]:
     with engine.connect() as connection:
         mark = connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == "cells")).scalar() or 0
         query = sa.select(c.files.c.seq, c.files.c.kind, c.files.c.model, c.files.c.path).where(
@@ -123,9 +122,7 @@ def _count_predictions(
             f"INSERT INTO cells SELECT version, environment, day, {name}, '', 'rows', 0, NULL, NULL, count(*) FROM rows_ WHERE {there} GROUP BY ALL"
         )
     with engine.connect() as catalog:
-        columns = catalog.execute(
-            sa.select(c.columns).where(c.columns.c.model == model, c.columns.c.role == "feature")
-        ).all()
+        columns = features_of(catalog, model)
     frozen: dict[str, dict[str, object]] = {}
     for column in columns:
         if column.type == "number":
@@ -135,9 +132,7 @@ def _count_predictions(
     return {name: values for name, values in frozen.items() if values}
 
 
-def _count_number(
-    connection: duckdb.DuckDBPyConnection, column: sa.Row[tuple[object, ...]], tags: Sequence[str]
-) -> dict[str, object]:
+def _count_number(connection: duckdb.DuckDBPyConnection, column: Feature, tags: Sequence[str]) -> dict[str, object]:
     """Count one numeric column on its grid, fine for all rows, in 32 coarse bins for each slice."""
     field = f"features.{identifier(column.name)}"
     values = np.ma.filled(connection.execute(f"SELECT {field}::DOUBLE AS x FROM rows_").fetchnumpy()["x"], np.nan)
@@ -145,13 +140,13 @@ def _count_number(
     centre, edges = column.centre, column.edges
     if centre is None:
         if not np.isfinite(values[:FRAME_ROWS]).any():
-            centre, edges = 0.0, "[]"  # nothing seen yet: count on the plain grid until something is
+            centre, edges = 0.0, ()  # nothing seen yet: count on the plain grid until something is
         else:
             frame = frame_of(values[:FRAME_ROWS])
-            centre, edges = frame.centre, json.dumps([int(key) for key in frame.edges])
-            frozen = {"centre": centre, "scale": frame.scale, "edges": edges}
+            centre, edges = frame.centre, tuple(int(key) for key in frame.edges)
+            frozen = {"centre": centre, "scale": frame.scale, "edges": json.dumps(edges)}
     keys, missing = keys_of(values, centre)
-    bins = coarse_bins(keys, np.asarray(json.loads(edges), dtype=np.int64))
+    bins = coarse_bins(keys, np.asarray(edges, dtype=np.int64))
     connection.execute("DROP TABLE IF EXISTS keyed")
     arrays = {"key": keys, "bin": bins.astype(np.int64), "missing": missing}
     connection.register("arrays", arrays)
@@ -168,12 +163,10 @@ def _count_number(
     return frozen
 
 
-def _count_category(
-    connection: duckdb.DuckDBPyConnection, column: sa.Row[tuple[object, ...]], tags: Sequence[str]
-) -> dict[str, object]:
+def _count_category(connection: duckdb.DuckDBPyConnection, column: Feature, tags: Sequence[str]) -> dict[str, object]:
     """Count one text column by value; past a thousand values the rest is "other"."""
     field = f"features.{identifier(column.name)}::VARCHAR"
-    known: list[str] = json.loads(column.categories or "[]")
+    known = list(column.categories)
     seen = connection.execute(
         f"SELECT {field} AS v, count(*) AS n FROM rows_ WHERE v IS NOT NULL GROUP BY v ORDER BY n DESC, v"
     ).fetchall()

@@ -91,7 +91,7 @@ def changes(
     return sorted(found, key=lambda change: change.time)
 
 
-def _new_components(connection: Connection, span: tuple[int, int]) -> Sequence[sa.Row[tuple[str, str, int]]]:
+def _new_components(connection: Connection, span: tuple[int, int]) -> Sequence[sa.Row[str, str, int]]:
     first = sa.func.min(c.runs.c.started)
     query = (
         sa.select(c.runs.c.component, c.runs.c.version, first)
@@ -140,7 +140,7 @@ def _exposure(served: Reach, hit: set[str]) -> tuple[NDArray[np.float64], int | 
 def _component(
     connection: Connection,
     served: Reach,
-    row: sa.Row[tuple[str, str, int]],
+    row: sa.Row[str, str, int],
     new: dict[tuple[str, str], tuple[int, str]],
 ) -> RecordedChange:
     component, version, started = row

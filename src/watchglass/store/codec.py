@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from watchglass.records import Json
 
 T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(
-        with_config(ConfigDict(ser_json_inf_nan="strings"))(kind) if not hasattr(kind, "__pydantic_config__") else kind
-    )
+def _made(kind: Hashable) -> TypeAdapter[object]:
+    chosen = cast("type[object]", kind)
+    if not hasattr(chosen, "__pydantic_config__"):
+        chosen = with_config(ConfigDict(ser_json_inf_nan="strings"))(chosen)
+    return TypeAdapter(chosen)
+
+
+def _adapter(kind: type[object]) -> TypeAdapter[object]:
+    return _made(cast("Hashable", kind))
 
 
 def encode(record: object) -> str:
@@ -29,7 +36,7 @@ def encode(record: object) -> str:
 
 def decode(kind: type[T], text: str) -> T:
     """Read a record of a known kind back."""
-    return _adapter(kind).validate_json(text)
+    return cast("T", _adapter(kind).validate_json(text))
 
 
 def plain(record: object) -> Json:

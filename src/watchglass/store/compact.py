@@ -158,23 +158,48 @@ def _write(
     rejected: list[lines.Rejected],
 ) -> list[dict[str, object]]:
     """Write one Parquet file for each kind and model in the batch."""
-    sources: dict[tuple[str, str], list[str]] = {}
+    sources: set[tuple[str, str]] = set()
     for kind, model in connection.execute("SELECT DISTINCT kind, model FROM raw_lines ORDER BY ALL").fetchall():
-        sources[f"{kind}s", model] = []
+        sources.add((f"{kind}s", model))
     for segment in ready:
         if segment.sidecar is not None:
-            sources.setdefault((frames.kind_of(segment), str(segment.sidecar["model"])), [])
+            sources.add((frames.kind_of(segment), str(segment.sidecar["model"])))
     with engine.connect() as transaction:
         columns = {model: columns_of(transaction, model) for _, model in sources}
     published = []
-    for (kind, model), selects in sources.items():
-        text = lines.predictions(columns[model]) if kind == "predictions" else lines.labels()
-        selects.append(text.replace("model = ?", f"model = {literal(model)}"))
-        selects += _frame_selects(ready, kind, model, columns[model])
-        if kind == "predictions":
+    for kind, model in sorted(sources):
+        framed = _frame_selects(ready, kind, model, columns[model])
+        if kind == "labels":
+            published.append(_copy(folder, connection, kind, model, [_of(lines.labels(), model), *framed]))
+            continue
+        rejected += _frame_misfits(connection, ready, model, columns[model])
+        try:
+            strict = _of(lines.predictions(columns[model], strict=True), model)
+            published.append(_copy(folder, connection, kind, model, [strict, *framed]))
+        except duckdb.Error:  # a key is absent or a value does not fit: take what fits, and count what does not
             rejected += lines.misfits(connection, model, columns[model], ready[0].name)
-        published.append(_copy(folder, connection, kind, model, selects))
+            lenient = _of(lines.predictions(columns[model]), model)
+            published.append(_copy(folder, connection, kind, model, [lenient, *framed]))
     return published
+
+
+def _of(select: str, model: str) -> str:
+    return select.replace("model = ?", f"model = {literal(model)}")
+
+
+def _frame_misfits(
+    connection: duckdb.DuckDBPyConnection, ready: Sequence[Segment], model: str, columns: Columns
+) -> list[lines.Rejected]:
+    """Count the values of frames that do not fit the registered types; they become NULL."""
+    chosen = [s for s in ready if s.sidecar is not None and s.sidecar["model"] == model]
+    return [
+        lines.Rejected(
+            s.name, None, f"feature {name!r} of model {model!r}: value is not a {kind}, kept as NULL", None, lost
+        )
+        for s in chosen
+        if frames.kind_of(s) == "predictions"
+        for name, kind, lost in frames.misfits(connection, s, columns)
+    ]
 
 
 def _frame_selects(ready: Sequence[Segment], kind: str, model: str, columns: Columns) -> list[str]:
@@ -189,7 +214,11 @@ def _copy(
     home.mkdir(exist_ok=True)
     path = home / f"{uuid.uuid4().hex}.parquet"
     union = " UNION ALL BY NAME ".join(selects)
-    connection.execute(f"COPY (SELECT * FROM ({union}) ORDER BY time) TO {literal(str(path))} {_COPY}")
+    try:
+        connection.execute(f"COPY (SELECT * FROM ({union}) ORDER BY time) TO {literal(str(path))} {_COPY}")
+    except duckdb.Error:
+        path.unlink(missing_ok=True)
+        raise
     return described(connection, path, folder, kind, model)
 
 

@@ -10,6 +10,8 @@ from watchglass.store.quoting import identifier, literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import duckdb
+
     from watchglass.store.models import Columns
     from watchglass.store.segments import Segment
 
@@ -39,12 +41,9 @@ def predictions(segment: Segment, columns: Columns, where: str | None = None) ->
     """Write the SELECT of a frame of predictions; `where` is another path to its bytes."""
     about = cast("Mapping[str, object]", segment.sidecar)
     named = cast("Mapping[str, str | None]", about["columns"])
+    ident = named.get("id")
     stem = segment.name.removesuffix(".parquet")
-    row = (
-        f"CAST({identifier(named['id'])} AS VARCHAR)"
-        if named.get("id")
-        else f"{literal(stem + ':')} || file_row_number"
-    )
+    row = f"CAST({identifier(ident)} AS VARCHAR)" if ident else f"{literal(stem + ':')} || file_row_number"
     prediction, score = identifier(cast("str", named["prediction"])), named.get("score")
     features, tags = cast("Sequence[str]", about.get("features") or ()), cast("Sequence[str]", about.get("tags") or ())
     run = about.get("run")
@@ -56,6 +55,19 @@ def predictions(segment: Segment, columns: Columns, where: str | None = None) ->
         f" NULL::VARCHAR AS scores, NULL::DOUBLE AS latency, {_optional(run)} AS run, NULL::VARCHAR AS trace"
         f"{_struct('features', features, columns.features)}{_struct('tags', tags, columns.tags)} FROM {_source(segment, where)}"
     )
+
+
+def misfits(connection: duckdb.DuckDBPyConnection, segment: Segment, columns: Columns) -> list[tuple[str, str, int]]:
+    """Count, for each feature of a frame, the values that do not fit its registered type: (name, type, rows)."""
+    about = cast("Mapping[str, Sequence[str]]", segment.sidecar)
+    present = [(name, kind) for name, kind in columns.features if name in (about.get("features") or ())]
+    if not present:
+        return []
+    counted = ", ".join(
+        f"count({identifier(name)}) - count(TRY_CAST({identifier(name)} AS {kind}))" for name, kind in present
+    )
+    row = connection.execute(f"SELECT {counted} FROM {_source(segment, None)}").fetchone() or ()
+    return [(name, kind, lost) for (name, kind), lost in zip(present, row, strict=True) if lost]
 
 
 def labels(segment: Segment, where: str | None = None) -> str:
@@ -79,4 +91,4 @@ def kind_of(segment: Segment) -> str:
     if kind not in ("predictions", "labels"):
         message = f"columnar segment {segment.name!r} is of kind {kind!r}; known: predictions, labels"
         raise BadInput(message)
-    return cast("str", kind)
+    return kind

@@ -172,17 +172,17 @@ def _take_segment(engine: Engine, segment: Segment) -> int:
     with engine.connect() as connection:
         known = connection.execute(query).scalar() or 0
     if not segment.lines(known):
-        return known
+        return int(known)
     with writing(engine) as connection:
         offset = connection.execute(query).scalar() or 0  # another process may have taken it in meanwhile
         data = segment.lines(offset)
         for raw in data.splitlines():
             if raw:
                 _apply(connection, segment.name, raw)
-        values = {"name": segment.name, "offset": offset + len(data)}
-        statement = insert(c.graph_segments).values(**values)
-        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"offset": values["offset"]}))
-        return values["offset"]
+        end = int(offset) + len(data)
+        statement = insert(c.graph_segments).values(name=segment.name, offset=end)
+        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"offset": end}))
+        return end
 
 
 def take_in(folder: Folder, engine: Engine) -> None:

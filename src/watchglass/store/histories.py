@@ -13,11 +13,10 @@ import sqlalchemy as sa
 from watchglass.profile.histories import CategoryHistory, LabelHistory, NumberHistory
 from watchglass.store import catalog as c
 from watchglass.store.compact import engine_room
+from watchglass.store.models import Feature, features_of
 from watchglass.store.quoting import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import duckdb
     from numpy.typing import NDArray
     from sqlalchemy.engine import Engine
@@ -95,12 +94,7 @@ def history(folder: Folder, engine: Engine, model: str, environment: str = "live
             return None
         first, windows = span[0], (span[1] - span[0]).days + 1
         with engine.connect() as catalog:
-            query = (
-                sa.select(c.columns)
-                .where(c.columns.c.model == model, c.columns.c.role == "feature")
-                .order_by(c.columns.c.name)
-            )
-            columns = catalog.execute(query).all()
+            columns = features_of(catalog, model)
         read = [
             _column(connection, column, first, windows)
             for column in columns
@@ -118,9 +112,7 @@ def history(folder: Folder, engine: Engine, model: str, environment: str = "live
         return History(model, environment, first, rows, tuple(read), _labels(connection, first, windows), version)
 
 
-def _column(
-    connection: duckdb.DuckDBPyConnection, column: sa.Row[tuple[object, ...]], first: date, windows: int
-) -> ColumnHistory:
+def _column(connection: duckdb.DuckDBPyConnection, column: Feature, first: date, windows: int) -> ColumnHistory:
     query = "SELECT date_diff('day', ?::DATE, day) AS w, kind, bucket, value, n FROM merged WHERE name = ? AND slice = '' ORDER BY bucket, value"
     entries = connection.execute(query, [first, column.name]).fetchnumpy()
     window, n, kind = (
@@ -174,15 +166,12 @@ def effects(
     if whole is None or not of or len(of) != 1:
         return {}
     with engine.connect() as catalog:
-        query = sa.select(c.columns.c.name, c.columns.c.edges).where(
-            c.columns.c.model == model, c.columns.c.role == "feature", c.columns.c.type == "number"
-        )
-        edges: Sequence[tuple[str, str | None]] = [tuple(row) for row in catalog.execute(query)]
+        edges = [(column.name, column.edges) for column in features_of(catalog, model) if column.type == "number"]
     found = {}
     tag = of[0][0]
     with engine_room() as connection:
-        for name, text in edges:
-            limits = np.asarray(json.loads(text or "[]"), dtype=np.int64)
+        for name, listed in edges:
+            limits = np.asarray(listed, dtype=np.int64)
             inside, outside = (np.zeros((len(whole.rows), len(limits) + 1)) for _ in range(2))
             entries = connection.execute(
                 f"SELECT date_diff('day', ?::DATE, day), slice, bucket, sum(n) FROM {cells} WHERE environment = ? AND kind = 'coarse' AND name = ? AND json_extract_string(slice, ?) IS NOT NULL GROUP BY ALL",

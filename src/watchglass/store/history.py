@@ -22,7 +22,7 @@ from watchglass.store.folder import sync_file, sync_folder
 from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from watchglass.store.folder import Folder
 
@@ -156,7 +156,14 @@ def guess(columns: Sequence[tuple[str, str]], roles: Roles) -> Roles:
     if found["time"] is None:
         message = f"no column of time is named and none can be guessed. Columns: {', '.join(kinds)}. Name it: --time COLUMN (time=… in Python)"
         raise BadInput(message)
-    return replace(roles, **found)
+    return replace(
+        roles,
+        time=found["time"],
+        prediction=found["prediction"],
+        score=found["score"],
+        label=found["label"],
+        id=found["id"],
+    )
 
 
 def _present(role: str, name: str, kinds: dict[str, str]) -> None:
@@ -251,7 +258,7 @@ def _whole(connection: duckdb.DuckDBPyConnection, column: str) -> None:
         raise BadInput(message)
 
 
-def _segment(folder: Folder, connection: duckdb.DuckDBPyConnection, select: str, about: dict[str, object]) -> int:
+def _segment(folder: Folder, connection: duckdb.DuckDBPyConnection, select: str, about: Mapping[str, object]) -> int:
     """Write one columnar segment: sidecar first, then the rows under their final name."""
     name = f"{new_hex()}-{os.getpid()}.parquet"
     path, draft = folder.row_log / name, folder.row_log / f"{name}.tmp"

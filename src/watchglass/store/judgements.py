@@ -82,7 +82,7 @@ def keep_incident(connection: Connection, incident: Incident) -> Incident:
     }
     if not incident.id:
         result = connection.execute(c.incidents.insert().values(**values, record="{}"))
-        incident = replace(incident, id=int(result.inserted_primary_key[0]))
+        incident = replace(incident, id=result.lastrowid)
     connection.execute(
         c.incidents.update().where(c.incidents.c.id == incident.id).values(**values, record=encode(incident))
     )

@@ -69,7 +69,7 @@ def in_memory(data: bytes) -> Iterator[str]:
         os.close(handle)
 
 
-def _fault(raw: bytes) -> str | None:
+def _fault(raw: bytes) -> str | None:  # noqa: PLR0911 - one return a fault
     """Say what is wrong with a line, or None."""
     try:
         event = json.loads(raw)
@@ -116,11 +116,15 @@ def load(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> None:
         raise duckdb.InvalidInputException(message)
 
 
-def predictions(columns: Columns) -> str:
-    """Write the SELECT that gives a model's predictions from `raw_lines` in the shape of its files; one parameter: the model."""
+def predictions(columns: Columns, *, strict: bool = False) -> str:
+    """Write the SELECT that gives a model's predictions from `raw_lines` in the shape of its files; one parameter: the model.
+
+    Strict raises on a value that does not fit and on a key that is absent; else both become NULL.
+    """
+    transform = "json_transform_strict" if strict else "json_transform"
     text = "prediction->>'$'"
     structs = "".join(
-        f", json_transform({source}, {literal(json.dumps(dict(kinds)))}) AS {source}"
+        f", {transform}({source}, {literal(json.dumps(dict(kinds)))}) AS {source}"
         for source, kinds in (("features", columns.features), ("tags", columns.tags))
         if kinds
     )

@@ -44,6 +44,36 @@ class Model:
     reference: int
 
 
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A feature as registered, with what was frozen of it when its first values came: grid centre, scale, coarse edges, categories."""
+
+    name: str
+    type: str
+    centre: float | None
+    scale: float | None
+    edges: tuple[int, ...]
+    categories: tuple[str, ...]
+
+
+def features_of(connection: Connection, model: str) -> list[Feature]:
+    """List the features of a model, sorted by name."""
+    query = (
+        sa.select(c.columns).where(c.columns.c.model == model, c.columns.c.role == "feature").order_by(c.columns.c.name)
+    )
+    return [
+        Feature(
+            row.name,
+            row.type,
+            row.centre,
+            row.scale,
+            tuple(json.loads(row.edges or "[]")),
+            tuple(json.loads(row.categories or "[]")),
+        )
+        for row in connection.execute(query)
+    ]
+
+
 def moment(microseconds: int) -> datetime:
     """Turn whole microseconds since the epoch into an aware time.
 

@@ -121,21 +121,27 @@ def _catalog_views(connection: duckdb.DuckDBPyConnection, engine: Engine, wanted
         if not _mentions(wanted, name):
             continue
         kinds = {
-            column.name: "BIGINT" if column.name in _TIMES else _duck(column)
+            column.name: "TIMESTAMP" if _is_time(column) else _duck(column)
             for column in table.columns
             if column.name != without
         }
         with engine.connect() as catalog:
             rows = catalog.execute(sa.select(*[table.c[key] for key in kinds])).mappings().all()
         path = held.enter_context(lines.in_memory("".join(json.dumps(dict(row)) + "\n" for row in rows).encode()))
-        columns = ", ".join(f"{literal(key)}: {literal(kind)}" for key, kind in kinds.items())
+        columns = ", ".join(
+            f"{literal(key)}: {literal(kind.replace('TIMESTAMP', 'BIGINT'))}" for key, kind in kinds.items()
+        )
         shown = ", ".join(
-            f"make_timestamp({identifier(key)}) AS {identifier(key)}" if key in _TIMES else identifier(key)
-            for key in kinds
+            f"make_timestamp({identifier(key)}) AS {identifier(key)}" if kind == "TIMESTAMP" else identifier(key)
+            for key, kind in kinds.items()
         )
         connection.execute(
             f"CREATE TEMP TABLE {name} AS SELECT {shown} FROM read_json({literal(path)}, columns = {{{columns}}}, format = 'newline_delimited')"
         )
+
+
+def _is_time(column: sa.Column[object]) -> bool:
+    return column.name in _TIMES and isinstance(column.type, sa.BigInteger)
 
 
 def _duck(column: sa.Column[object]) -> str:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 def identifier(name: str) -> str:
     """Quote a name.
 
-    >>> identifier('a "b"')
-    '"a ""b\"""'
+    >>> identifier("two words")
+    '"two words"'
     """
     return '"' + name.replace('"', '""') + '"'
 

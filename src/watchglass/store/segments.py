@@ -68,9 +68,9 @@ def opened(folder: Path) -> Iterator[Sequence[Segment]]:
     """Hold every segment of a log open, in the order of their names, which is the order of time."""
     held: list[Segment] = []
     try:
-        for name in sorted(os.listdir(folder)) if folder.is_dir() else []:
+        for name in sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []:
             if name.endswith((".jsonl", ".parquet")) and (segment := _open(folder / name)):
-                held.append(segment)
+                held.append(segment)  # noqa: PERF401 - what is open so far must be closed when one fails
         yield held
     finally:
         for segment in held:

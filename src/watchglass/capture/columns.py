@@ -1,0 +1,131 @@
+"""Values of a column and what is missing among them → one canonical form whatever library held them, and a frame's digest.
+
+Equal names, types and values in the same order give one digest:
+
+- A missing value is one thing. pandas holds it as NaN in a column of floats, so NaN and null are the same there.
+- Categories and dictionaries are the values they stand for; a timestamp's unit is how it is kept, not what it says.
+- The row labels of pandas count when they are named or no integers; plain row numbers do not.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+
+from watchglass.capture.digests import Array, hasher, put, put_buffer, put_digests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Buffer: TypeAlias = "Array | bytes"
+Span = Literal["datetime", "duration", "time"]
+_FINER: Final = {"us": 1, "ms": 1_000, "s": 1_000_000}
+_NAN: Final = float("nan")
+_LARGEST: Final = 2**63 - 1
+_UTC: Final = frozenset(("UTC", "Etc/UTC", "+00:00", "Z", "GMT"))
+_UNIX_EPOCH: Final = date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: what its values are, which are missing, and either buffers or the cells themselves.
+
+    `kind` is f64, i8, …, b8, text, datetime (with its zone), date, time, duration, null or other.
+    """
+
+    name: str
+    kind: str
+    missing: Buffer | None = None
+    buffers: tuple[Buffer, ...] = ()
+    cells: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame's extent, and how to read its columns; a series is a frame of one column."""
+
+    names: tuple[str, ...]
+    rows: int
+    series: bool
+    read: Callable[[], Sequence[Column]]
+
+
+def frame_digest(frame: Frame, cell: Callable[[object], bytes]) -> bytes:
+    """Hash a frame; `cell` gives the digest of a value that is no plain number, time or text."""
+    into = hasher("series" if frame.series else "frame")
+    put(into, str(frame.rows))
+    put_digests(into, [_column_digest(column, cell) for column in frame.read()])
+    return into.digest()
+
+
+def _column_digest(column: Column, cell: Callable[[object], bytes]) -> bytes:
+    into = hasher("column")
+    put(into, column.name, column.kind, "whole" if column.missing is None else "some missing")
+    for buffer in (*(() if column.missing is None else (column.missing,)), *column.buffers):
+        if isinstance(buffer, bytes):
+            put(into, buffer)
+        else:
+            into.update(buffer.nbytes.to_bytes(8, "little"))
+            put_buffer(into, buffer)
+    put_digests(into, map(cell, column.cells))
+    return into.digest()
+
+
+def _some(missing: Array) -> Array | None:
+    return missing if missing.any() else None
+
+
+def numbers(name: str, values: Array, missing: Array) -> Column:
+    """Take numbers or booleans; where one is missing the value is 0, or NaN among floats."""
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    values = values.astype(f"<{kind}{size}")
+    if kind != "f":
+        return Column(name, f"{kind}{8 * size}", _some(missing), (values,))
+    empty = (values != values) | missing  # noqa: PLR0124 - NaN is what differs from itself
+    if empty.any():
+        values = values.copy()
+        values[empty] = _NAN  # NaN has many bit patterns; one stands for all
+    return Column(name, f"{kind}{8 * size}", None, (values,))
+
+
+def days(name: str, values: Array, missing: Array) -> Column:
+    """Take dates as days since the epoch, 0 where missing."""
+    return Column(name, "date", _some(missing), (values.astype("<i8"),))
+
+
+def moments(name: str, span: Span, values: Array, unit: str, missing: Array, *, zone: str | None = None) -> Column:
+    """Take times as int64 of a unit, 0 where missing; they are kept as microseconds and, where there are any, the nanoseconds past them."""
+    kind = span if zone is None else f"{span} {'UTC' if zone in _UTC else zone}"
+    if unit == "ns":
+        whole = values // 1_000
+        rest = values - whole * 1_000
+        return Column(name, kind, _some(missing), (whole, rest) if rest.any() else (whole,))
+    factor = _FINER[unit]
+    if factor > 1 and values.size and max(int(values.max()), -int(values.min())) > _LARGEST // factor:
+        return Column(name, f"{kind} in {unit}", _some(missing), (values,))  # past the year 292,000
+    return Column(name, kind, _some(missing), (values * factor,))
+
+
+def joined_texts(name: str, lengths: Array, data: bytes, missing: Array) -> Column:
+    """Take texts as their UTF-8 bytes one after the other, and the length of each, 0 where missing."""
+    return Column(name, "text", _some(missing), (lengths.astype("<i8"), data))
+
+
+def objects(name: str, values: Sequence[object]) -> Column:
+    """Take Python objects: texts, booleans or dates where all are (None is missing), else cell by cell."""
+    kinds = {type(value) for value in values} - {type(None)}
+    missing = bytes(value is None for value in values)
+    some = missing if any(missing) else None
+    if not kinds:
+        return Column(name, "null", None, (len(values).to_bytes(8, "little"),))
+    if kinds == {str}:
+        encoded = [b"" if value is None else cast("str", value).encode("utf-8", "surrogatepass") for value in values]
+        return Column(name, "text", some, (array("q", map(len, encoded)).tobytes(), b"".join(encoded)))
+    if kinds == {bool}:
+        return Column(name, "b8", some, (bytes(value is True for value in values),))
+    if kinds == {date}:
+        ordinals = (0 if value is None else cast("date", value).toordinal() - _UNIX_EPOCH for value in values)
+        return Column(name, "date", some, (array("q", ordinals).tobytes(),))
+    return Column(name, "other", None, (), tuple(values))

@@ -1,0 +1,44 @@
+"""Values checked as they come in → parts of an event; wrong use is told at the call, by the argument's name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from watchglass.capture.encode import canonical, plain
+from watchglass.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def present(event: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what is None."""
+    return {name: value for name, value in event.items() if value is not None}
+
+
+def name(value: object, what: str) -> str:
+    """Take a name: a text that is not empty, or a number that stands for one (a version 3)."""
+    if type(value) is str and value:
+        return value
+    text = plain(value)
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        return str(text)
+    if isinstance(text, str) and text and isinstance(value, str):
+        return text
+    message = f"{what} cannot be {value!r}: a text that is not empty would do"
+    raise BadInput(message)
+
+
+def optional_name(value: object, what: str) -> str | None:
+    """Take a name, or None."""
+    return None if value is None else name(value, what)
+
+
+def text_of(value: object) -> str:
+    """Write a value as text the way JSON does: true, 3, 0.5, and a text as it is.
+
+    >>> text_of(True), text_of(3), text_of("3")
+    ('true', '3', '3')
+    """
+    found = plain(value)
+    return found if isinstance(found, str) else canonical(found)

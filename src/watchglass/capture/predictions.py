@@ -1,0 +1,126 @@
+"""A served prediction, or the truth that comes later → row events; a model's columns are announced before their first row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from watchglass.capture import recorder
+from watchglass.capture.events import name, text_of
+from watchglass.capture.ids import new_id
+from watchglass.capture.runs import Run, current_run
+from watchglass.capture.schema import announce
+from watchglass.capture.times import micros, now
+from watchglass.errors import BadInput
+
+if TYPE_CHECKING:
+    from watchglass.records import Time
+
+_NO_TAGS: Final[Mapping[str, object]] = {}
+
+
+def log_prediction(  # noqa: PLR0913 - the settled public face
+    model: str,
+    *,
+    version: str | None = None,
+    features: Mapping[str, object] | None = None,
+    prediction: object = None,
+    score: object = None,
+    id: str | None = None,  # noqa: A002 - the settled public face
+    time: Time | None = None,
+    tags: Mapping[str, object] | None = None,
+    environment: str = "live",
+    latency: float | None = None,
+    run: Run | str | None = None,
+) -> str:
+    """Record one prediction; gives its id, by which its label is recorded later.
+
+    `score` is a number or {class: number}. `latency` is in seconds. `time` is now, `run` the run around, unless given.
+    Nothing that the disk does is raised here; a missing model name or a time that cannot be read is.
+    """
+    here = recorder.current()
+    fields = _mapping(features, "features")
+    labels = _tags(tags) if tags else _NO_TAGS
+    event: dict[str, object] = {
+        "kind": "prediction",
+        "model": model if type(model) is str and model else name(model, "model"),
+        "id": new_id() if id is None else name(id, "id"),
+        "time": now() if time is None else micros(time),
+    }
+    if version is not None:
+        event["version"] = name(version, "version")
+    event["environment"] = environment if type(environment) is str and environment else name(environment, "environment")
+    event["features"] = fields
+    _put_outcome(event, prediction, score)
+    event["tags"] = labels
+    if latency is not None:
+        event["latency"] = _seconds(latency)
+    _put_run(event, run)
+    announce(here, event["model"], fields, labels)  # type: ignore[arg-type]  # a text by now
+    here.row(event)
+    return event["id"]  # type: ignore[return-value]  # likewise
+
+
+def _put_outcome(event: dict[str, object], prediction: object, score: object) -> None:
+    if prediction is not None:
+        event["prediction"] = prediction
+    if score is None:
+        return
+    if isinstance(score, (str, bytes)):
+        message = f"score cannot be {score!r}: a number, or {{class: number}}, would do"
+        raise BadInput(message)
+    event["score"] = score
+
+
+def _put_run(event: dict[str, object], run: Run | str | None) -> None:
+    around = current_run() if run is None else run
+    if isinstance(around, Run):
+        event["run"], event["trace"] = around.id, around.trace
+    elif around is not None:
+        event["run"] = name(around, "run")
+
+
+def _mapping(values: object, what: str) -> Mapping[str, object]:
+    if type(values) is dict:
+        return values
+    if values is None:
+        return {}
+    if isinstance(values, Mapping):
+        return dict(values)
+    message = f"{what} cannot be a {type(values).__name__}: a dict such as {{'ink': 0.3}} would do"
+    raise BadInput(message)
+
+
+def _tags(tags: Mapping[str, object]) -> Mapping[str, object]:
+    """Make tags texts; one that is None is not there."""
+    found = _mapping(tags, "tags")
+    for value in found.values():
+        if type(value) is not str:
+            return {key: text_of(value) for key, value in found.items() if value is not None}
+    return found
+
+
+def _seconds(latency: object) -> float:
+    if type(latency) is float:
+        return latency
+    if isinstance(latency, timedelta):
+        return latency.total_seconds()
+    try:
+        return float(latency)  # type: ignore[arg-type]  # a number of some library, or refused
+    except (TypeError, ValueError):
+        message = f"latency cannot be {latency!r}: seconds such as 0.012 would do"
+        raise BadInput(message) from None
+
+
+def log_label(model: str, id: str, label: object, *, time: Time | None = None, environment: str = "live") -> None:  # noqa: A002 - the settled public face
+    """Record the truth for a prediction, by its id, when it becomes known (now); the latest label of an id counts."""
+    event = {
+        "kind": "label",
+        "model": name(model, "model"),
+        "environment": name(environment, "environment"),
+        "id": name(id, "id"),
+        "label": label,
+        "time": now() if time is None else micros(time),
+    }
+    recorder.current().row(event)

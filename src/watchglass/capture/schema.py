@@ -1,0 +1,85 @@
+"""The features and tags of a model's predictions → a schema event, before the first row in which one is new to this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from watchglass.capture.encode import plain
+from watchglass.capture.events import text_of
+from watchglass.capture.times import now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from watchglass.capture.recorder import Recorder
+
+ColumnType = Literal["number", "boolean", "text", "json"]
+_TYPES: dict[type, ColumnType] = {int: "number", float: "number", bool: "boolean", str: "text"}
+_SHAPES_KEPT = 256
+
+
+class Announced:
+    """What was said of one model: its columns, and the sets of keys of which every column was said."""
+
+    __slots__ = ("columns", "shapes")
+
+    def __init__(self) -> None:
+        self.columns: set[tuple[str, str]] = set()
+        self.shapes: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
+
+
+def type_of(value: object) -> ColumnType | None:
+    """Give the type that a value has as JSON; None when it does not tell.
+
+    >>> type_of(True), type_of(0.5), type_of("a"), type_of([1]), type_of(None)
+    ('boolean', 'number', 'text', 'json', None)
+    """
+    known = _TYPES.get(type(value))
+    if known is not None or value is None:
+        return known
+    seen = plain(value)
+    return None if seen is None else _TYPES.get(type(seen), "json")
+
+
+def announce(recorder: Recorder, model: str, features: Mapping[str, object], tags: Mapping[str, object]) -> None:
+    """Write a schema event if a column of this row was not announced yet; a column without a value waits for one."""
+    known = recorder.announced.get(model)
+    shape = (tuple(features), tuple(tags))
+    if isinstance(known, Announced):
+        if shape in known.shapes:
+            return
+    else:
+        known = recorder.announced[model] = Announced()
+    types = [
+        ("feature", text_of(key), type_of(value))
+        for key, value in features.items()
+        if ("feature", text_of(key)) not in known.columns
+    ]
+    types += [("tag", text_of(key), "text") for key in tags if ("tag", text_of(key)) not in known.columns]
+    if (
+        announce_columns(recorder, model, known, types)
+        and all(kind is not None for _, _, kind in types)
+        and len(known.shapes) < _SHAPES_KEPT
+    ):
+        known.shapes.add(shape)
+
+
+def announce_columns(
+    recorder: Recorder, model: str, known: Announced, types: Iterable[tuple[str, str, ColumnType | None]]
+) -> bool:
+    """Write the columns whose type is known; says whether they are in the log."""
+    told = [(role, column, kind) for role, column, kind in types if kind is not None]
+    if not told:
+        return True
+    if not recorder.graph({"kind": "schema", "model": model, "columns": told, "time": now()}):
+        return False
+    known.columns.update((role, column) for role, column, _ in told)
+    return True
+
+
+def announced(recorder: Recorder, model: str) -> Announced:
+    """Give what was said of a model in this process."""
+    known = recorder.announced.get(model)
+    if not isinstance(known, Announced):
+        known = recorder.announced[model] = Announced()
+    return known

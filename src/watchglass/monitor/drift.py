@@ -1,0 +1,183 @@
+"""Histories of a model's columns → one finding a window: did a step begin, in which columns, since when.
+
+The monitor learns from reference windows, is armed, and after an alert takes the windows from the onset on as its
+new reference: onset ≤ i < max(onset + 30, raised + 1). A window is judged once, causally, and never again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from watchglass.monitor import ted
+from watchglass.monitor.effects import Moved, moved
+from watchglass.monitor.functionals import Table, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from watchglass.profile.histories import ColumnHistory
+
+FEWEST_REFERENCE = 28
+REBASED = 30  # windows of the new reference after an alert
+SURE = 0.95
+SHOWN = 12  # columns listed on a finding
+
+
+@dataclass(frozen=True, slots=True)
+class DriftState:
+    """Where a drift monitor stands, in window indices; `previous` is the reference before the last alert."""
+
+    start: int
+    end: int
+    judged: int
+    previous: tuple[int, int] | None = None
+
+    @classmethod
+    def fresh(cls, reference: int) -> DriftState:
+        """Begin with a burn-in of so many windows."""
+        return cls(0, reference, reference)
+
+    def armed(self, window: int) -> bool:
+        """Say whether alarms are armed at a window."""
+        return window >= self.end
+
+    def put_back(self, window: int) -> DriftState:
+        """Take the reference before the last alert again: what had changed has been mended. Judging goes on after `window`."""
+        if self.previous is None:
+            return self
+        return DriftState(*self.previous, judged=max(self.judged, window + 1))
+
+    def to_json(self) -> str:
+        """Write the state."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> DriftState:
+        """Read a state back."""
+        raw = json.loads(text)
+        return cls(raw["start"], raw["end"], raw["judged"], tuple(raw["previous"]) if raw["previous"] else None)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftFinding:
+    """What a window says: `evidence` in units of the alarm level, `strip` the worst column in times its own limit."""
+
+    window: int
+    violated: bool
+    evidence: float
+    strip: float
+    onset: int
+    onset_low: int
+    onset_high: int
+    columns: tuple[Moved, ...]
+
+
+class DriftMonitor:
+    """The drift monitor of one model over its histories; `state` is all that it must remember between runs."""
+
+    def __init__(
+        self, columns: Sequence[ColumnHistory], state: DriftState, *, windows_per_false_alert: float = 365.0
+    ) -> None:
+        """Take up judging at `state`; T = windows a year / false alerts a year."""
+        self.state = state
+        self._columns = tuple(columns)
+        self._log_alarm = math.log(2 * windows_per_false_alert)
+        self._learnt: tuple[tuple[int, int], Table, NDArray[np.int64], ted.Learnt] | None = None
+
+    def _reference(self) -> tuple[Table, NDArray[np.int64], ted.Learnt]:
+        """Learn from the reference, once for each."""
+        span = (self.state.start, self.state.end)
+        if self._learnt is None or self._learnt[0] != span:
+            asked = np.arange(*span)
+            made = table(self._columns, asked)
+            used = asked[made.there[asked]]
+            self._learnt = (span, made, used, ted.learn(made.z[used], made.floor))
+        return self._learnt[1:]
+
+    def step(self, window: int) -> DriftFinding | None:
+        """Judge one closed window; None while learning, where there are no rows, or when it was judged before."""
+        if window < self.state.judged or not self._columns:
+            return None
+        self.state = replace(self.state, judged=window + 1)
+        if not self.state.armed(window):
+            return None
+        made, used, learnt = self._reference()
+        if len(used) < min(FEWEST_REFERENCE, self.state.end - self.state.start) or not made.there[window]:
+            return None
+        after = np.arange(self.state.end, window + 1)
+        after = after[made.there[after]]
+        found = ted.evidence(learnt, made.z[after])
+        log_odds = np.log(made.weight) + found.log_sr - self._log_alarm
+        finding = self._finding(window, after, found, log_odds)
+        if finding.violated:
+            self.state = DriftState(
+                finding.onset, max(finding.onset + REBASED, window + 1), window + 1, (self.state.start, self.state.end)
+            )
+        return finding
+
+    def _finding(
+        self, window: int, after: NDArray[np.int64], found: ted.Evidence, log_odds: NDArray[np.float64]
+    ) -> DriftFinding:
+        made, used, _ = self._reference()
+        best = int(np.argmax(log_odds))
+        low, onset, high = onset_interval(found, best)
+        violated = bool(log_odds[best] >= 0)
+        strip = float(np.max(np.log1p(np.exp(found.log_sr)) / np.log1p(np.exp(self._log_alarm) / made.weight)))
+        columns: tuple[Moved, ...] = ()
+        if violated:
+            since = after[found.starts[onset_index(found, best)] :]
+            columns = ranked(self._columns, made, used, since, log_odds, self._log_alarm)[:SHOWN]
+        return DriftFinding(
+            window,
+            violated,
+            float(np.exp(min(log_odds[best], 700.0))),
+            strip,
+            int(after[onset]),
+            int(after[low]),
+            int(after[high]),
+            columns,
+        )
+
+
+def onset_index(found: ted.Evidence, functional: int) -> int:
+    """Give the position, among the starts tried, of the start with most evidence."""
+    return int(np.argmax(found.log_bf[:, functional]))
+
+
+def onset_interval(found: ted.Evidence, functional: int) -> tuple[int, int, int]:
+    """Give (low, onset, high): the start with most evidence, within the starts that hold 95 % of it; counts after the reference."""
+    log_bf = found.log_bf[:, functional]
+    mass = np.exp(log_bf - log_bf.max())
+    order = np.argsort(-mass, kind="stable")
+    enough = int(np.searchsorted(np.cumsum(mass[order]) / mass.sum(), SURE)) + 1
+    held = found.starts[order[:enough]]
+    return int(held.min()), int(found.starts[order[0]]), int(held.max())
+
+
+def ranked(
+    columns: Sequence[ColumnHistory],
+    made: Table,
+    used: NDArray[np.int64],
+    since: NDArray[np.int64],
+    log_odds: NDArray[np.float64],
+    log_alarm: float,
+) -> tuple[Moved, ...]:
+    """List the columns, each by its functional with most evidence: the surest first, of equals the one that moved most."""
+    best: dict[int, int] = {}
+    for index in np.argsort(-log_odds, kind="stable"):
+        best.setdefault(made.functionals[index].column, int(index))
+    found = [
+        (
+            round(float(log_odds[index]), 6),
+            moved(columns[column], made, index, (used, since), (float(log_odds[index]), log_alarm)),
+        )
+        for column, index in best.items()
+    ]
+    return tuple(column for _, column in sorted(found, key=lambda item: (-item[0], -abs(item[1].effect))))

@@ -1,0 +1,45 @@
+"""What every test shares: a clean environment, and in CI no test that skips itself in silence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+_skipped: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch):
+    """Keep the tests from recording into the folder they are run from."""
+    for name in [name for name in os.environ if name.startswith("WATCHGLASS_") and name != "WATCHGLASS_TORTURE"]:
+        monkeypatch.delenv(name)
+    yield
+    from watchglass.capture import recorder
+
+    recorder.close()
+    recorder._current = None
+
+
+@pytest.fixture
+def shared_data():
+    """The folder of public data sets beside the project."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("the public data sets (../shared/data) are not beside this checkout")
+    return folder
+
+
+def pytest_runtest_logreport(report):
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped.append(
+            f"{report.nodeid}: {report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr}"
+        )
+
+
+def pytest_sessionfinish(session):
+    if os.environ.get("CI") and _skipped:
+        print("\nskipped, though CI could run them:\n  " + "\n  ".join(_skipped))  # noqa: T201
+        session.exitstatus = 1

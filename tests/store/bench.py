@@ -1,0 +1,86 @@
+"""A store whose log another process wrote: events by hand, questions, compaction, cells."""
+
+from __future__ import annotations
+
+import json
+
+from watchglass.store import catalog
+from watchglass.store.compact import compact
+from watchglass.store.folder import prepare
+from watchglass.store.query import ask
+
+DAY = 86_400_000_000
+BEGIN = 1_780_272_000_000_000  # 2026-06-01T00:00Z
+
+
+class Bench:
+    """A store with segments written by hand, as another process would leave them."""
+
+    def __init__(self, root):
+        self.folder = prepare(root, create=True)
+        self.engine = catalog.connect(self.folder)
+        self.names = 0
+
+    def write(self, log, events, raw=b""):
+        self.names += 1
+        path = self.folder.root / "log" / log / f"{self.names:032x}-1.jsonl"
+        path.write_bytes(b"".join(json.dumps(event).encode() + b"\n" for event in events) + raw)
+        return path
+
+    def model(self, name="digits", slices=("site",), features=(("ink", "number"),), tags=("site",)):
+        schema = [["feature", *feature] for feature in features] + [["tag", tag, "text"] for tag in tags]
+        self.write(
+            "graph",
+            [
+                {
+                    "kind": "model",
+                    "name": name,
+                    "version": "1",
+                    "slices": list(slices),
+                    "window": "1d",
+                    "label_delay": "3d",
+                    "time": BEGIN,
+                },
+                {"kind": "schema", "model": name, "columns": schema, "time": BEGIN},
+            ],
+        )
+
+    def ask(self, sql, model=None):
+        return ask(self.folder, self.engine, sql, model=model).rows()
+
+    def compact(self):
+        return compact(self.folder, self.engine)
+
+    def follow(self):
+        from watchglass.store.cells import follow
+
+        return follow(self.folder, self.engine)
+
+
+def prediction(number, *, model="digits", time=None, **fields):
+    event = {
+        "kind": "prediction",
+        "model": model,
+        "id": f"p{number}",
+        "time": BEGIN + number if time is None else time,
+        "version": "1",
+    }
+    return {
+        **event,
+        "features": {"ink": number / 10},
+        "prediction": number % 10,
+        "score": 0.9,
+        "tags": {"site": "harbour"},
+        **fields,
+    }
+
+
+def label(number, truth, *, model="digits", time=None, **fields):
+    return {
+        "kind": "label",
+        "model": model,
+        "id": f"p{number}",
+        "label": truth,
+        "time": BEGIN + DAY if time is None else time,
+        **fields,
+    }
