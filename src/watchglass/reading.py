@@ -12,6 +12,7 @@ from watchglass.store.catalog import connect
 from watchglass.store.compact import Compacted, compact
 from watchglass.store.folder import prepare
 from watchglass.store.history import Roles
+from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
 from watchglass.store.query import ask
 
@@ -102,6 +103,7 @@ class Store:
 
     def incidents(self, model: str | None = None, state: str | None = None) -> Sequence[Incident]:
         """List incidents, notices among them, newest first."""
+        self.known_model(model)
         return judgements.incidents(self._engine, model, state)
 
     def incident(self, number: int) -> Incident:
@@ -116,9 +118,21 @@ class Store:
         """Count what is in the store."""
         return overview(self._folder, self._engine)
 
+    def known_model(self, name: str | None) -> None:
+        """Raise `UnknownName`, with the nearest, for a model that is not recorded; None is any."""
+        if name is not None:
+            require_model(self._folder, self._engine, name)
+
 
 def open_store(path: str | os.PathLike[str] | None = None) -> Store:
     """Open a store for reading: a folder, else WATCHGLASS_STORE, else ./watchglass-data. Raises `StoreError` when there is none."""
     from watchglass import settings  # noqa: PLC0415 - one small table
 
     return Store(settings.resolve(settings.STORE, path))
+
+
+def create_store(path: str | os.PathLike[str] | None = None) -> Store:
+    """Open a store, made when there is none. Raises `StoreError` when it cannot be made."""
+    from watchglass import settings  # noqa: PLC0415 - one small table
+
+    return Store(settings.resolve(settings.STORE, path), create=True)

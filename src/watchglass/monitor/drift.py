@@ -103,7 +103,7 @@ class DriftMonitor:
 
     def step(self, window: int) -> DriftFinding | None:
         """Judge one closed window; None while learning, where there are no rows, or when it was judged before."""
-        if window < self.state.judged or not self._columns:
+        if window < self.state.judged or not self._columns or window >= len(self._columns[0].counts):
             return None
         self.state = replace(self.state, judged=window + 1)
         if not self.state.armed(window):

@@ -138,10 +138,7 @@ def _category(
     everything = rows + column.missing
     pooled = column.counts[reference].sum(axis=0)
     common = np.flatnonzero(pooled > RARE * max(pooled.sum(), 1))
-    if len(common) == 2:  # noqa: PLR2004 - of two complementary shares one says it all
-        shown = common[1:]
-    else:
-        shown = common
+    shown = common[1:] if len(common) == 2 else common  # noqa: PLR2004 - of two complementary shares one says it all
     others = rows - column.counts[:, common].sum(axis=1)
     made: list[tuple[Aspect, str | None, NDArray[np.float64]]] = [
         ("share", column.values[index], arcsine(column.counts[:, index], everything)) for index in shown

@@ -44,7 +44,7 @@ def predictions(segment: Segment, columns: Columns, where: str | None = None) ->
     ident = named.get("id")
     stem = segment.name.removesuffix(".parquet")
     row = f"CAST({identifier(ident)} AS VARCHAR)" if ident else f"{literal(stem + ':')} || file_row_number"
-    prediction, score = identifier(cast("str", named["prediction"])), named.get("score")
+    prediction, score = identifier(named["prediction"] or "") if named.get("prediction") else "NULL", named.get("score")
     features, tags = cast("Sequence[str]", about.get("features") or ()), cast("Sequence[str]", about.get("tags") or ())
     run = about.get("run")
     return (

@@ -79,6 +79,20 @@ class Past:
     columns: tuple[tuple[str, str], ...]
     rows: int
 
+    def features(self, roles: Roles) -> tuple[tuple[str, str], ...]:
+        """List the features with their types: those named, else every column without another role."""
+        kinds = dict(self.columns)
+        chosen = (
+            roles.features if roles.features is not None else tuple(name for name in kinds if name not in roles.named())
+        )
+        return tuple((name, _type(kinds[name])) for name in chosen)
+
+
+def look(table: object) -> Past:
+    """Look at a table without taking it in; raises `BadInput` on what cannot be read or is empty."""
+    with engine_room() as connection, past(connection, table) as opened:
+        return opened
+
 
 @contextmanager
 def past(connection: duckdb.DuckDBPyConnection, table: object) -> Iterator[Past]:
@@ -189,24 +203,21 @@ def _moment(column: str, kind: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """What a replay wrote to the log: the features with their types, and the stretch of time in µs."""
+    """What a replay wrote to the log: rows, labels, and the stretch of time in µs."""
 
-    features: tuple[tuple[str, str], ...]
+    rows: int
+    labels: int
     first: int
     last: int
-    labels: int
 
 
 def log_past(
     folder: Folder, table: object, model: str, roles: Roles, *, label_delay: timedelta, version: str | None
-) -> tuple[Logged, Roles]:
-    """Write a table's predictions and labels as columnar segments; gives what was written and the roles as used."""
+) -> Logged:
+    """Write a table's predictions and labels, with all roles known, as columnar segments."""
     with engine_room() as connection, past(connection, table) as opened:
-        roles = guess(opened.columns, roles)
         kinds = dict(opened.columns)
-        features = (
-            roles.features if roles.features is not None else tuple(name for name in kinds if name not in roles.named())
-        )
+        features = [name for name, _ in opened.features(roles)]
         at = _moment(roles.time or "", kinds[roles.time or ""])
         ident = (
             f"CAST({identifier(roles.id)} AS VARCHAR)"
@@ -217,36 +228,21 @@ def log_past(
             f'CREATE TEMP TABLE chosen AS SELECT *, {ident} AS "wg id", {at} AS "wg time" FROM {opened.source}'
         )
         _whole(connection, roles.time or "")
-        first, last = connection.execute(
-            'SELECT epoch_us(min("wg time")), epoch_us(max("wg time")) FROM chosen'
-        ).fetchone() or (0, 0)
-        columns = [
-            identifier("wg id"),
-            identifier("wg time"),
-            *(identifier(n) for n in dict.fromkeys([*roles.named(), *features]) if n != roles.time),
-        ]
-        about = {
-            "kind": "predictions",
-            "model": model,
-            "version": version,
-            "environment": "live",
-            "columns": {"id": "wg id", "time": "wg time", "prediction": roles.prediction, "score": roles.score},
-            "features": list(features),
-            "tags": list(roles.tags),
-        }
-        _segment(folder, connection, f"SELECT {', '.join(columns)} FROM chosen", about)
+        edges = connection.execute('SELECT epoch_us(min("wg time")), epoch_us(max("wg time")) FROM chosen').fetchone()
+        used = dict.fromkeys(name for name in (roles.prediction, roles.score, *roles.tags, *features) if name)
+        columns = ", ".join(identifier(name) for name in ("wg id", "wg time", *used))
+        named = {"id": "wg id", "time": "wg time", "prediction": roles.prediction, "score": roles.score}
+        about = {"model": model, "version": version, "environment": "live"}
+        served = {**about, "kind": "predictions", "columns": named, "features": features, "tags": list(roles.tags)}
+        rows = _segment(folder, connection, f"SELECT {columns} FROM chosen", served)
         labelled = 0
         if roles.label:
-            known = f'SELECT "wg id", "wg time" + INTERVAL {label_delay // timedelta(microseconds=1)} MICROSECONDS AS "wg time", {identifier(roles.label)} FROM chosen'
-            known += f" WHERE {identifier(roles.label)} IS NOT NULL"
-            about = {
-                "kind": "labels",
-                "model": model,
-                "environment": "live",
-                "columns": {"id": "wg id", "time": "wg time", "label": roles.label},
-            }
-            labelled = _segment(folder, connection, known, about)
-    return Logged(tuple((name, _type(kinds[name])) for name in features), first, last, labelled), roles
+            label, late = identifier(roles.label), label_delay // timedelta(microseconds=1)
+            known = f'SELECT "wg id", "wg time" + to_microseconds({late}) AS "wg time", {label} FROM chosen WHERE {label} IS NOT NULL'
+            told = {**about, "kind": "labels", "columns": {"id": "wg id", "time": "wg time", "label": roles.label}}
+            labelled = _segment(folder, connection, known, told)
+    first, last = edges or (0, 0)
+    return Logged(rows, labelled, first, last)
 
 
 def _whole(connection: duckdb.DuckDBPyConnection, column: str) -> None:

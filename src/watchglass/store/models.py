@@ -11,11 +11,14 @@ import sqlalchemy as sa
 
 from watchglass.errors import UnknownName
 from watchglass.store import catalog as c
+from watchglass.store.graph import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
+
+    from watchglass.store.folder import Folder
 
 _SQL_TYPES = {"number": "DOUBLE", "boolean": "BOOLEAN", "text": "VARCHAR", "json": "VARCHAR"}
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
@@ -134,3 +137,10 @@ def model_named(connection: Connection, name: str) -> Model:
         false_alerts_per_year=row.false_alerts_per_year or 1.0,
         reference=row.reference or REFERENCE_WINDOWS,
     )
+
+
+def require_model(folder: Folder, engine: Engine, name: str) -> None:
+    """Raise `UnknownName` for a model that is not recorded."""
+    take_in(folder, engine)
+    with engine.connect() as connection:
+        model_named(connection, name)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
 from watchglass.store.models import moment
+from watchglass.store.query import session
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -84,3 +85,10 @@ def overview(folder: Folder, engine: Engine) -> Overview:
         rejected=int(lost),
         open_incidents=unsolved,
     )
+
+
+def predictions_of(folder: Folder, engine: Engine, model: str) -> int:
+    """Count a model's predictions, in the tables and in the log."""
+    with session(folder, engine, "predictions") as connection:
+        row = connection.execute("SELECT count(*) FROM predictions WHERE model = ?", [model]).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,102 @@
+"""Verdicts and open incidents → which incident a verdict belongs to, and when an incident ends. Pure rules.
+
+A page swallows falls of slices that can share its cause, and drift with its onset. A notice ends when the drift
+monitor is armed again; a page only when its slice has recovered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from watchglass.records import TimelineEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from watchglass.records import Incident, Slice
+
+NEAR = timedelta(days=3)  # windows of a day: onsets closer than this may be one event
+REGRESSED = timedelta(days=30)
+ACTIVE = ("open", "acknowledged", "muted")
+
+
+def near(incident: Incident, onset: datetime) -> bool:
+    """Say whether an onset may be that of an incident.
+
+    An onset that the interval of the incident holds is near it too, unless the interval is very wide.
+    """
+    return abs(onset - incident.onset) <= NEAR or (
+        incident.onset_low <= onset <= incident.onset_high and incident.onset_high - incident.onset_low <= 2 * NEAR
+    )
+
+
+def compatible(one: Slice, other: Slice) -> bool:
+    """Say whether two slices can fall by one cause: all rows with any, and slices that do not name two values of one tag.
+
+    >>> compatible((), (("site", "a"),)), compatible((("site", "a"),), (("site", "b"),))
+    (True, False)
+    """
+    values = dict(one)
+    return all(values.get(tag, value) == value for tag, value in other)
+
+
+def home_of_drift(incidents: Iterable[Incident], onset: datetime) -> Incident | None:
+    """Find the open page that a drift with this onset belongs to."""
+    return next(
+        (item for item in incidents if item.state in ACTIVE and item.severity == "page" and near(item, onset)), None
+    )
+
+
+def home_of_fall(incidents: Iterable[Incident], chosen: Slice, onset: datetime) -> Incident | None:
+    """Find the open incident that a fall belongs to: a page of a compatible slice that began before, else a drift with its onset."""
+    opened = [item for item in incidents if item.state in ACTIVE]
+    for item in opened:
+        if item.severity == "page" and (
+            near(item, onset) or (onset >= item.onset_low - NEAR and compatible(main_slice(item), chosen))
+        ):
+            return item
+    return next((item for item in opened if item.kind == "drift" and near(item, onset)), None)
+
+
+def main_slice(incident: Incident) -> Slice:
+    """Give the slice of an incident; all rows when none stands out."""
+    return next((item.slice for item in incident.slices if item.role == "the slice"), ())
+
+
+def noted(
+    incident: Incident,
+    time: datetime,
+    text: str,
+    kind: Literal["change", "onset", "raised", "label", "escalated", "resolved", "note", "cause"],
+) -> Incident:
+    """Add a line to an incident's history, in the order of time, each once."""
+    entry = TimelineEntry(time, text, kind)
+    if entry in incident.timeline:
+        return incident
+    return replace(incident, timeline=tuple(sorted((*incident.timeline, entry), key=lambda item: item.time)))
+
+
+def close(incident: Incident, time: datetime, text: str) -> Incident:
+    """Resolve an incident."""
+    return noted(replace(incident, state="resolved", closed=time), time, text, "resolved")
+
+
+def standing(
+    incident: Incident, earlier: Iterable[Incident]
+) -> Literal["New", "Regressed", "Ongoing", "Muted", "Resolved"]:
+    """Say how an incident stands: New = open and never looked at; Regressed = its like was resolved within 30 windows before."""
+    if incident.state in ("resolved", "muted"):
+        return "Resolved" if incident.state == "resolved" else "Muted"
+    first = incident.columns[0].name if incident.columns else None
+    for other in earlier:
+        same = (other.model, other.kind, other.columns[0].name if other.columns else None) == (
+            incident.model,
+            incident.kind,
+            first,
+        )
+        if same and other.closed and timedelta(0) <= incident.raised - other.closed <= REGRESSED:
+            return "Regressed"
+    return "Ongoing" if incident.seen or incident.state == "acknowledged" else "New"
