@@ -1,5 +1,8 @@
 """The flight recorder for machine-learning systems."""
 
+import os
+from _thread import RLock  # threading's own, without threading
+
 TYPE_CHECKING = False  # type checkers take the name for true; typing itself would be most of this package's import
 
 if TYPE_CHECKING:
@@ -56,9 +59,16 @@ def __getattr__(name: str) -> object:
     from importlib import import_module  # noqa: PLC0415 - the import of this package stays empty
 
     module, _, attribute = _HOME[name].partition(":")
-    value: object = getattr(import_module(module), attribute)
+    with _loading:
+        value: object = getattr(import_module(module), attribute)
     globals()[name] = value
     return value
+
+
+# A fork waits for a first use under way in another thread: the child would inherit that import half done and locked for ever.
+_loading = RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
 
 
 def __dir__() -> list[str]:

@@ -35,7 +35,7 @@ def declared(item: Item) -> Artifact:
 
     Raises `BadInput` for a value without a name.
     """
-    if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str):  # noqa: PLR2004 - a pair
+    if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) and item[0]:  # noqa: PLR2004 - a pair
         return named(item[0], item[1])
     if isinstance(item, str) and item:
         return _file(item, item) if _is_file(item) else Artifact(item, None, {"kind": "name"})

@@ -113,6 +113,14 @@ def joined_texts(name: str, lengths: Array, data: bytes, missing: Array) -> Colu
     return Column(name, "text", _some(missing), (lengths.astype("<i8"), data))
 
 
+def texts(name: str, values: Sequence[str | None]) -> Column:
+    """Take texts one by one; None is missing."""
+    missing = bytes(value is None for value in values)
+    encoded = [b"" if value is None else value.encode("utf-8", "surrogatepass") for value in values]
+    buffers = (array("q", map(len, encoded)).tobytes(), b"".join(encoded))
+    return Column(name, "text", missing if any(missing) else None, buffers)
+
+
 def objects(name: str, values: Sequence[object]) -> Column:
     """Take Python objects: texts, booleans or dates where all are (None is missing), else cell by cell."""
     kinds = {type(value) for value in values} - {type(None)}
@@ -121,8 +129,7 @@ def objects(name: str, values: Sequence[object]) -> Column:
     if not kinds:
         return Column(name, "null", None, (len(values).to_bytes(8, "little"),))
     if kinds == {str}:
-        encoded = [b"" if value is None else cast("str", value).encode("utf-8", "surrogatepass") for value in values]
-        return Column(name, "text", some, (array("q", map(len, encoded)).tobytes(), b"".join(encoded)))
+        return texts(name, cast("Sequence[str | None]", values))
     if kinds == {bool}:
         return Column(name, "b8", some, (bytes(value is True for value in values),))
     if kinds == {date}:

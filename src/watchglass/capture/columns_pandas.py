@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, cast
 
 from watchglass.capture import columns_arrow
-from watchglass.capture.columns import Column, Frame, moments, numbers, objects
+from watchglass.capture.columns import Column, Frame, moments, numbers, objects, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +53,8 @@ def _column(name: str, series: pd.Series) -> Column:
         return columns_arrow.column(name, sys.modules["pyarrow"].array(series.array))
     if sort == "CategoricalDtype":
         return _column(name, _uncategorised(series))
+    if sort == "StringDtype":
+        return texts(name, cast("list[str | None]", cells(series)))
     missing = cast("Array", series.isna().to_numpy())
     if dtype.kind in "mM":
         return _moments(name, series, missing)

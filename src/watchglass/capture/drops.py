@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 import time
@@ -50,8 +51,6 @@ def warn(subject: str, text: str) -> None:
         if moment - _warned.get(subject, -WARN_EVERY) < WARN_EVERY:
             return
         _warned[subject] = moment
-    import logging  # noqa: PLC0415 - most processes never warn
-
     logging.getLogger("watchglass").warning(text)
 
 

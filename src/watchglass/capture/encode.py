@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from watchglass.records import Json
 
 DEEPEST: Final = 100
+_WRITABLE_BITS: Final = 14_000  # Python refuses to write more than 4,300 digits
 _INFINITE: Final = float("inf")
 
 
@@ -62,8 +63,10 @@ def plain(value: object, depth: int = 0) -> Json:  # noqa: PLR0911 - a hot path:
     kind = type(value)
     if kind is str:
         return _whole(cast("str", value))
-    if value is None or kind is bool or kind is int:
+    if value is None or kind is bool:
         return cast("Json", value)
+    if kind is int:
+        return cast("int", value) if cast("int", value).bit_length() < _WRITABLE_BITS else hex(cast("int", value))
     if kind is float:
         return cast("float", value) if -_INFINITE < cast("float", value) < _INFINITE else None
     if depth > DEEPEST:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import textwrap
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -26,9 +28,6 @@ def source_version(function: Callable[..., object]) -> str | None:
 
 
 def _source_version(function: Callable[..., object]) -> str | None:
-    import inspect  # noqa: PLC0415 - serving processes decorate nothing
-    import textwrap  # noqa: PLC0415 - likewise
-
     plain = inspect.unwrap(function)
     try:
         lines = textwrap.dedent(inspect.getsource(plain)).splitlines(keepends=True)

@@ -52,6 +52,9 @@ class Recorder:
         except OSError as error:
             self.lost(error)
             return False
+        except Exception as error:  # noqa: BLE001 - whatever an odd value does while it is written, the host's work goes on
+            drops.count("encode", f"an event of kind {event.get('kind')!r} is dropped: {type(error).__name__}: {error}")
+            return False
         if self._ticking is None:
             self._start()
         return True

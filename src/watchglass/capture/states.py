@@ -33,7 +33,10 @@ def json_text(value: object) -> str | None:
     >>> json_text({"b": 1, "a": [True, None]}), json_text({1: "a"})
     ('{"a":[true,null],"b":1}', None)
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True) if _is_json(value) else None
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True) if _is_json(value) else None
+    except (ValueError, RecursionError):  # an integer of thousands of digits; too deep, or holding itself
+        return None
 
 
 def _is_json(value: object) -> bool:

@@ -48,7 +48,8 @@ def midpoints(keys: NDArray[np.int64]) -> NDArray[np.float64]:
     low = (magnitude << DROPPED_BITS).view(np.float64)
     high = np.minimum(magnitude + 1, np.int64(0x7FF0_0000_0000_0000) >> DROPPED_BITS)
     top = (high << DROPPED_BITS).view(np.float64)
-    finite = np.where(np.isinf(low), low, low + (np.where(np.isinf(top), low, top) - low) / 2)
+    inner = np.where(np.isinf(low), 0.0, low)
+    finite = np.where(np.isinf(low), low, inner + (np.where(np.isinf(top), inner, top) - inner) / 2)
     return np.where(keys < 0, -finite, finite)
 
 

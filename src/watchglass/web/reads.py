@@ -1,0 +1,44 @@
+"""What the pages ask of a store: the questions, and the records they are answered with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from watchglass.records import Incident, ModelStatus
+
+
+class Reads(Protocol):
+    """A store as the pages see it; any object that answers these will do."""
+
+    @property
+    def path(self) -> str:
+        """The folder, as given."""
+        ...
+
+    def models(self) -> Sequence[ModelStatus]:
+        """List the models, worst first."""
+        ...
+
+    def incidents(self, model: str | None = None, state: str | None = None) -> Sequence[Incident]:
+        """List incidents, notices among them, newest first."""
+        ...
+
+    def incident(self, number: int, /) -> Incident:
+        """Give one incident; raises `UnknownName`."""
+        ...
+
+    def last_window(self) -> datetime | None:
+        """Tell when the last judged window closed."""
+        ...
+
+    def dropped(self) -> int:
+        """Count the events that recording processes could not write."""
+        ...
+
+    def rejected(self) -> int:
+        """Count the rows that were read and could not be taken."""
+        ...

@@ -1,0 +1,60 @@
+"""A page, a chart, a file → its address: every link of the pages is made here.
+
+>>> incident(17), incident(17, twin="json"), chart(17, "accuracy", "svg")
+('/incidents/17', '/incidents/17.json', '/incidents/17/accuracy.svg')
+>>> incidents(model="a b&c", state="resolved")
+'/incidents?model=a+b%26c&state=resolved'
+>>> model("<b>")
+'/#m-%253Cb%253E'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+INDEX = "/"
+JUMP = "/jump"
+API = "/api/v1"
+OPENAPI = "/api/v1/openapi.json"
+
+
+def index(*, to: datetime | None = None, twin: str = "") -> str:
+    """Give the address of the first page, ending before the day `to` where one is named."""
+    path = f"/index.{twin}" if twin else INDEX
+    return f"{path}?to={to:%Y-%m-%d}" if to else path
+
+
+def incidents(*, model: str | None = None, state: str | None = None, page: int = 1, twin: str = "") -> str:
+    """Give the address of the list of incidents."""
+    asked = {"model": model, "state": state, "page": page if page > 1 else None}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    return f"/incidents{'.' if twin else ''}{twin}" + (f"?{query}" if query else "")
+
+
+def incident(number: int, *, twin: str = "") -> str:
+    """Give the address of an incident."""
+    return f"/incidents/{number}" + (f".{twin}" if twin else "")
+
+
+def chart(number: int, name: str, twin: str) -> str:
+    """Give the address of a chart of an incident as a file."""
+    return f"/incidents/{number}/{name}.{twin}"
+
+
+def anchor(name: str) -> str:
+    """Give the id of a model's row: no character in it means anything in HTML or in an address."""
+    return f"m-{quote(name, safe='')}"
+
+
+def model(name: str) -> str:
+    """Give the address of a model's row on the first page."""
+    return f"/#{quote(anchor(name), safe='')}"
+
+
+def static(name: str, mark: str) -> str:
+    """Give the address of a file of the pages; `mark` changes with its content, so it may be kept for ever."""
+    return f"/static/{name}?v={mark}"
