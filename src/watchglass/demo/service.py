@@ -12,8 +12,8 @@ import sys
 import threading
 from dataclasses import dataclass
 from datetime import (
-    date,  # noqa: TC003 - FastAPI reads the annotations
-    datetime,  # noqa: TC003 - likewise
+    date,
+    datetime,
     timedelta,
 )
 from functools import lru_cache

@@ -68,13 +68,13 @@ class Played:
     labels: int
 
 
-def play(  # noqa: PLR0913 - what a command can ask for
+def play(
     store: Path,
     *,
     seed: int = 0,
     days: tuple[int, int] = (0, DAYS),
     http: bool = False,
-    schedule: Schedule = Schedule(),  # noqa: B008 - frozen
+    schedule: Schedule = Schedule(),
     progress: Callable[[int, int], None] | None = None,
 ) -> Played:
     """Live through the days [from, to), recording all of it into a store; `progress` gets (days done, days in all).
