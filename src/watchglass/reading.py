@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from watchglass.alert.health import statuses
 from watchglass.alert.rounds import Round, due
+from watchglass.capture.recorder import dropped
 from watchglass.store import judgements
 from watchglass.store.catalog import connect
 from watchglass.store.compact import Compacted, compact
@@ -117,6 +118,18 @@ class Store:
     def status(self) -> Overview:
         """Count what is in the store."""
         return overview(self._folder, self._engine)
+
+    def last_window(self) -> datetime | None:
+        """Give the end of the newest window that was judged."""
+        return judgements.last_window(self._engine)
+
+    def dropped(self) -> int:
+        """Count the events that this process dropped because the log could not be written."""
+        return sum(dropped().values())
+
+    def rejected(self) -> int:
+        """Count the lines and values that were kept aside because they could not be taken."""
+        return self.status().rejected
 
     def known_model(self, name: str | None) -> None:
         """Raise `UnknownName`, with the nearest, for a model that is not recorded; None is any."""

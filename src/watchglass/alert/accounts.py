@@ -15,6 +15,7 @@ from watchglass.explain.slices import Fallen, rank
 from watchglass.monitor.accuracy import accuracy
 from watchglass.records import Evidence, Histogram, Impact, Point, RuledOut
 from watchglass.store.changes import changes, reach
+from watchglass.store.histories import inside_and_outside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,18 +88,11 @@ def _notice(known: Known, incident: Incident) -> Incident:
 
 
 def _page(known: Known, incident: Incident, earlier: Sequence[Incident]) -> Incident:
-    from watchglass.store.histories import effects  # noqa: PLC0415 - read only for a page
-
     fallen = known.fallen(incident)
     slices = rank(fallen)
     chosen = next((item.slice for item in slices if item.role == "the slice"), ())
     before, after = (accuracy(*fallen.of(chosen, windows)) for windows in (fallen.before, fallen.after))
-    features: Mapping[str, Coarse] = {
-        name: (inside, outside)
-        for name, (inside, outside, _) in effects(
-            known.folder, known.engine, incident.model, incident.environment, chosen
-        ).items()
-    }
+    features = inside_and_outside(known.folder, known.engine, incident.model, incident.environment, chosen)
     scene = Scene(known.history.first, chosen, fallen, known.index(incident.onset), features)
     found = _changes(known, incident, chosen)
     causes = weigh(found, scene)

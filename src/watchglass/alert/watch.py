@@ -282,14 +282,18 @@ class Watch:
         self._end_echoes(told, known.time(back), window, closed)
 
     def _end_echoes(self, page: Incident, back: datetime, window: int, closed: datetime) -> None:
-        """Close notices of the recovery itself: the data that moved back is no new event."""
+        """Close notices of the recovery itself: the data that moved back is no new event; the old reference holds again."""
+        known = self.known(window)
         for item in [
             item
             for item in self.incidents
             if item.state in lifecycle.ACTIVE and item.severity == "notice" and lifecycle.near(item, back)
         ]:
             self._put(lifecycle.close(item, closed, f"Closed: the recovery of incident {page.id}"))
-        if not self.drift.state.armed(window + 1):
+        learnt = known.time(self.drift.state.start)
+        if (
+            page.onset_low - lifecycle.NEAR <= learnt <= back + lifecycle.NEAR
+        ):  # what was learnt since then is the fault
             self.drift.state = self.drift.state.put_back(window)
 
     def save(self) -> None:

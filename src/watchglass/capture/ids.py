@@ -23,19 +23,6 @@ def _next() -> int:
         return _last
 
 
-def new_hex() -> str:
-    """Make an identifier of 32 hexadecimal digits."""
-    value = _next()
-    number = (
-        (value >> 74 << 80)
-        | (0x7 << 76)
-        | ((value >> 62 & 0xFFF) << 64)
-        | (0x2 << 62)
-        | (value & 0x3FFF_FFFF_FFFF_FFFF)
-    )
-    return f"{number:032x}"
-
-
 def new_id() -> str:
     """Make an identifier in the usual form.
 
@@ -43,8 +30,15 @@ def new_id() -> str:
     >>> first < second, first[14], len(first)
     (True, '7', 36)
     """
-    digits = new_hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    value = _next()
+    milliseconds = value >> _RANDOM_BITS
+    last = f"{0x8000 | (value >> 48 & 0x3FFF):04x}-{value & 0xFFFF_FFFF_FFFF:012x}"
+    return f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{value >> 62 & 0xFFF:03x}-{last}"
+
+
+def new_hex() -> str:
+    """Make an identifier of 32 hexadecimal digits."""
+    return new_id().replace("-", "")
 
 
 def _in_child() -> None:

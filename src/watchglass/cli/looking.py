@@ -61,7 +61,7 @@ def models(path: str | None, *, as_json: bool) -> None:
 @json_option
 def incidents(
     model: str | None, state: str | None, limit: int, offset: int, path: str | None, *, as_json: bool
-) -> None:  # noqa: PLR0913 - options
+) -> None:
     """List the incidents, newest first; notices among them."""
     with wg.open(path) as store:
         store.known_model(model)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import sys
 
 import click
 
-import watchglass as wg
 from watchglass.cli.printing import json_option, print_json, print_table, progress_bar, store_option
 from watchglass.cli.serving import run_server
 from watchglass.show.words import day, moment, number

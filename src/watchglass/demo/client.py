@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import httpx
 import orjson
@@ -37,10 +37,9 @@ class Serving:
     address: str
 
     def stop(self) -> int:
-        """Ask it to end, wait until it has, and give its exit code."""
+        """Ask it to end, wait until it has, and give its exit code; one that ended before is no error."""
         if self.process.stdin is not None:
             self.process.stdin.close()
-        self.process.terminate()
         try:
             return self.process.wait(_STOPS_WITHIN)
         except subprocess.TimeoutExpired:
@@ -51,12 +50,16 @@ class Serving:
                 self.process.stdout.close()
 
 
-def start(store: Path, system: Path) -> Serving:
-    """Start a service on a free port and wait until it answers; raises `ServiceFailed` when it does not."""
+def start(store: Path, system: Path, workers: int = 1) -> Serving:
+    """Start a service on a free port and wait until it answers; raises `ServiceFailed` when it does not.
+
+    It ends with this process, however this one comes to its end.
+    """
     command = [sys.executable, "-m", "watchglass.demo.service", "--store", str(store), "--system", str(system)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own module
-    output = cast("subprocess.Popen[bytes]", process).stdout
-    address = output.readline().decode().strip() if output is not None else ""
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        [*command, "--workers", str(workers), "--with-parent"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    address = process.stdout.readline().decode().strip() if process.stdout is not None else ""
     serving = Serving(process, address)
     try:
         _wait_until_healthy(serving)

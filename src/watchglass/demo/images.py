@@ -121,7 +121,7 @@ def arrivals(seed: int, number: int, day: date, *, common: tuple[int, float] | N
         [np.sort(chance.choice(len(CHANNELS), n, p=s.channels)) for s, n in zip(SITES, volume, strict=True)]
     )
     chosen = np.concatenate([_drawn(seed, n, common, chance) for n in volume])
-    raw = _sent(pixels[chosen], site, chance.normal(0.0, 0.15, len(SITES)), chance)
+    raw = _sent(pixels[chosen], site, chance.normal(0.0, 0.2, len(SITES)) + chance.normal(0.0, 0.2), chance)
     request = _requests(site, channel)
     asked = np.sort(chance.integers(_OPENS, _CLOSES, int(request[-1]) + 1)).astype(np.float64)
     asked = chance.permutation(asked)[request]
@@ -139,7 +139,7 @@ def _volume(site: Site, day: date, chance: np.random.Generator) -> int:
 def _drawn(seed: int, count: int, common: tuple[int, float] | None, chance: np.random.Generator) -> Counts:
     """Draw served images: each digit as often as any other, but for the day's chance and for the common one."""
     served = _split(seed)[1]
-    shares = chance.dirichlet(np.full(DIGITS, 80.0))
+    shares = chance.dirichlet(np.full(DIGITS, 60.0))
     if common is not None:
         digit, share = common
         shares[digit] = 0.0
@@ -165,7 +165,7 @@ def _sent(pixels: Numbers, site: Counts, lighter: Numbers, chance: np.random.Gen
     marks = (1 - blur) * blank[:, 1:-1, 1:-1] + blur * around
     marks *= (FULL - lighter[site][:, None, None]) / FULL
     seen = paper + marks * (FULL - paper) / FULL + noise * chance.standard_normal(pixels.shape)
-    return np.clip(np.rint(seen), 0, FULL).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(seen), 0, FULL), dtype=np.uint8)
 
 
 def _shifted(pixels: Numbers, by: Numbers, axis: int) -> Numbers:
@@ -177,7 +177,7 @@ def _shifted(pixels: Numbers, by: Numbers, axis: int) -> Numbers:
     after[tuple(edge)] = 0.0
     edge[axis] = slice(-1, None)
     before[tuple(edge)] = 0.0
-    return pixels * (1 - np.abs(share)) + after * np.maximum(share, 0) + before * np.maximum(-share, 0)
+    return np.asarray(pixels * (1 - np.abs(share)) + after * np.maximum(share, 0) + before * np.maximum(-share, 0))
 
 
 def _requests(site: Counts, channel: Counts) -> Counts:

@@ -8,7 +8,7 @@ the same model, and nothing is pickled.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import numpy as np
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
     Counts = NDArray[np.int64]
+
+C: Final = 0.1
+"""The inverse of how strongly the weights are held near 0."""
 
 
 class _Classifier(Protocol):
@@ -49,7 +52,7 @@ def train(images: Numbers, features: Numbers, digits: Counts) -> Numbers:
     mean, spread = inputs.mean(0), inputs.std(0)
     spread[spread == 0.0] = 1.0
     with limits(1):  # two threads are no faster here, and ten times slower where other work has the cores
-        fitted = linear.LogisticRegression(C=0.1, max_iter=1000).fit((inputs - mean) / spread, digits)
+        fitted = linear.LogisticRegression(C=C, max_iter=1000).fit((inputs - mean) / spread, digits)
     slope = fitted.coef_ / spread
     return np.ascontiguousarray(np.vstack([fitted.intercept_ - slope @ mean, slope.T]))
 

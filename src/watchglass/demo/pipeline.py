@@ -21,6 +21,7 @@ from watchglass.demo.features import SETTINGS, Settings, measure
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def clean(raw: Pixels, scale: Numbers) -> Numbers:
     [[[0.0, 0.386, 1.0]]]
     """
     share = raw / scale[:, None, None]
-    return np.round(np.clip((share - _PAPER) / (_INK - _PAPER), 0.0, 1.0), _DECIMALS)
+    return np.asarray(np.round(np.clip((share - _PAPER) / (_INK - _PAPER), 0.0, 1.0), _DECIMALS), dtype=np.float64)
 
 
 def run_day(folder: Path, day: images.Arrivals, versions: Versions) -> Tables:
@@ -107,26 +108,9 @@ def release_features(version: str, when: datetime) -> None:
 def prepare(folder: Path, seed: int, first: date) -> None:
     """Train, evaluate and deploy the model on the reference images, on the day before the first one."""
     starts = datetime.combine(first, time(), UTC) - timedelta(hours=12)
-    wg.deploy(MODEL, version=MODEL_VERSION, time=starts + timedelta(hours=2))
     release_features(FIRST.features, starts - timedelta(hours=1))
-    raw, digits = images.reference(seed)
-    cleaned = clean(raw, np.full(len(raw), float(images.FULL)))
-    table = measure(cleaned, SETTINGS[FIRST.features])
-    held = np.arange(len(digits)) % images.TRAINING >= images.TRAINING * 9 // 10
-    weights = classifier.train(cleaned[~held], table[~held], digits[~held])
-    truth: list[Item] = [("reference_images", raw), ("reference_digits", digits)]
-    trained = _record(
-        _Step("train", "1", starts, 600),
-        {"C": 0.1, "images": int((~held).sum()), "seed": seed},
-        [*truth, ("feature_settings", SETTINGS[FIRST.features])],
-        [("digits_model", weights)],
-    )
-    read, _ = classifier.reader(weights).read(cleaned[held], table[held])
-    report = {"accuracy": round(float((read == digits[held]).mean()), 4), "images": int(held.sum())}
-    step = _Step("evaluate", "1", starts + timedelta(minutes=30), 20)
-    _record(step, {}, [("digits_model", weights), *truth], [("evaluation", report)])
-    step = _Step("deploy", "1", starts + timedelta(hours=2), 10)
-    _record(step, {"model": MODEL, "version": MODEL_VERSION}, [("digits_model", weights), ("evaluation", report)], [])
+    trained, weights, report = _train(seed, starts)
+    goes_live = starts + timedelta(hours=2)
     wg.log_model(
         MODEL,
         version=MODEL_VERSION,
@@ -136,8 +120,29 @@ def prepare(folder: Path, seed: int, first: date) -> None:
         label_delay=images.LABEL_DELAY,
         run=trained,
     )
+    about = {"model": MODEL, "version": MODEL_VERSION}
+    _record(_Step("deploy", "1", goes_live, 10), about, [("digits_model", weights), ("evaluation", report)], [])
+    wg.deploy(MODEL, version=MODEL_VERSION, time=goes_live)
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "digits_model.npy", weights)
+
+
+def _train(seed: int, starts: datetime) -> tuple[str, Numbers, dict[str, float]]:
+    """Fit on nine tenths of the reference images and evaluate on the rest; gives the run, the weights, the report."""
+    raw, digits = images.reference(seed)
+    cleaned = clean(raw, np.full(len(raw), float(images.FULL)))
+    settings = SETTINGS[FIRST.features]
+    table = measure(cleaned, settings)
+    held = np.arange(len(digits)) % images.TRAINING >= images.TRAINING * 9 // 10
+    weights = classifier.train(cleaned[~held], table[~held], digits[~held])
+    truth: list[Item] = [("reference_images", raw), ("reference_digits", digits), ("feature_settings", settings)]
+    about: dict[str, object] = {"C": classifier.C, "images": int((~held).sum()), "seed": seed}
+    trained = _record(_Step("train", "1", starts, 600), about, truth, [("digits_model", weights)])
+    read, _ = classifier.reader(weights).read(cleaned[held], table[held])
+    report = {"accuracy": round(float((read == digits[held]).mean()), 4), "images": float(held.sum())}
+    step = _Step("evaluate", "1", starts + timedelta(minutes=30), 20)
+    _record(step, {}, [("digits_model", weights), *truth], [("evaluation", report)])
+    return trained, weights, report
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ class _Step:
     seconds: int
 
 
-def _record(step: _Step, params: dict[str, object], reads: list[Item], writes: list[Item]) -> str:
+def _record(step: _Step, params: Mapping[str, object], reads: list[Item], writes: list[Item]) -> str:
     ended = step.started + timedelta(seconds=step.seconds)
     return wg.log_run(
         step.component,

@@ -7,6 +7,7 @@ its address.
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import sys
 import threading
@@ -30,6 +31,7 @@ from watchglass.demo.features import Settings  # noqa: TC001 - a field's type
 from watchglass.demo.images import SIDE
 from watchglass.demo.model import Reader  # noqa: TC001 - likewise
 from watchglass.demo.pipeline import MODEL, MODEL_VERSION, published, trained_model
+from watchglass.demo.workers import supervise
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
@@ -158,32 +160,46 @@ def app(folder: Path) -> FastAPI:
     return made
 
 
-def _stop_with_parent(server: uvicorn.Server) -> None:
-    """Stop when standard input ends, which it does however the process at its other end comes to its end."""
+def serve(served: FastAPI, listening: socket.socket, ends: int | None) -> None:
+    """Answer on a listening socket until a signal comes, or until the descriptor `ends` does."""
+    config = uvicorn.Config(served, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
 
-    def wait() -> None:
-        sys.stdin.buffer.read()
+    def stop_in_time() -> None:
+        while ends is not None and os.read(ends, 4096):
+            pass
         server.should_exit = True
 
-    threading.Thread(target=wait, name="stop-with-parent", daemon=True).start()
+    if ends is not None:
+        threading.Thread(target=stop_in_time, name="stop-in-time", daemon=True).start()
+    server.run(sockets=[listening])
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve until a signal, or until standard input ends; the first line printed is the address."""
+    """Serve until a signal comes; the first line printed is the address."""
     parser = argparse.ArgumentParser(prog="python -m watchglass.demo.service", description="Serve the demo's model.")
     parser.add_argument("--store", required=True, help="the folder to record into")
     parser.add_argument("--system", required=True, type=Path, help="the folder of the model and the feature tables")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--workers", type=int, default=1, help="processes that answer; a dead one is replaced")
+    parser.add_argument("--with-parent", action="store_true", help="also stop when standard input ends")
     given = parser.parse_args(arguments)
     wg.init(given.store)
-    config = uvicorn.Config(app(given.system), log_level="warning", access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", given.port)) as listening:
+    served = app(given.system)
+    until = sys.stdin.fileno() if given.with_parent else None
+    # asyncio turns Nagle's algorithm off only where the protocol is named; with it each answer waits 40 ms for an ACK
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", given.port))
+        listening.listen()
         host, port = listening.getsockname()
         sys.stdout.write(f"http://{host}:{port}\n")
         sys.stdout.flush()
-        _stop_with_parent(server)
-        server.run(sockets=[listening])
+        if given.workers > 1:
+            until = supervise(given.workers, until=until)
+            if until is None:  # the workers are gone, and this process served nothing
+                return
+        serve(served, listening, until)
     wg.flush()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +16,6 @@ from watchglass.demo.service import Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from watchglass.demo.images import Arrivals
     from watchglass.demo.pipeline import Tables
@@ -69,7 +69,7 @@ class Played:
 
 
 def play(
-    store: Path,
+    store: str | Path,
     *,
     seed: int = 0,
     days: tuple[int, int] = (0, DAYS),
@@ -84,13 +84,13 @@ def play(
     give the same predictions, whether asked over HTTP or in process, whether played at once or in parts.
     """
     wg.init(store)
-    system = store / SYSTEM
+    system = Path(store) / SYSTEM
     first, last = days
     if first == 0:
         pipeline.prepare(system, seed, schedule.day(0))
     waiting = _pending(seed, schedule, first)
     requests = predictions = labels = 0
-    with client.over_http(store, system) if http else client.in_process(system) as ask:
+    with client.over_http(Path(store), system) if http else client.in_process(system) as ask:
         for number in range(first, last):
             if number == schedule.release:
                 released = datetime.combine(schedule.day(number), time(1), UTC)

@@ -83,7 +83,7 @@ def drift_words(model: str, onset: datetime, columns: Sequence[ColumnEvidence], 
 
 def fall_words(
     model: str, onset: datetime, chosen: Slice, before: Estimate, after: Estimate, cause: Cause | None
-) -> tuple[str, str]:  # noqa: PLR0913, PLR0917 - one sentence
+) -> tuple[str, str]:
     """Give title and sentence of lost performance."""
     where = tags(chosen)
     title = f"accuracy of {where} fell from {before.value:.3f} to {after.value:.3f}"

@@ -49,7 +49,10 @@ class DriftState:
         return window >= self.end
 
     def put_back(self, window: int) -> DriftState:
-        """Take the reference before the last alert again: what had changed has been mended. Judging goes on after `window`."""
+        """Take the reference before the last alert again: what had changed has been mended. Judging goes on after `window`.
+
+        Also when the monitor was armed meanwhile: what it learnt since the alert is the fault.
+        """
         if self.previous is None:
             return self
         return DriftState(*self.previous, judged=max(self.judged, window + 1))

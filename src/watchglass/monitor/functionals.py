@@ -122,7 +122,9 @@ def novel(column: NumberHistory, reference: NDArray[np.int64]) -> NDArray[np.flo
     A reference window is held against the other reference windows: counted in sample, the share would be zero there
     and the first window after it would alarm.
     """
-    _, begins = np.unique(column.keys >> NOVEL_STEP, return_index=True)  # keys are sorted: a coarser bucket is a stretch of them
+    _, begins = np.unique(
+        column.keys >> NOVEL_STEP, return_index=True
+    )  # keys are sorted: a coarser bucket is a stretch of them
     counts = np.add.reduceat(column.counts, begins, axis=1) if len(begins) else column.counts
     windows = (counts[reference] > 0).sum(axis=0)
     found = counts[:, windows == 0].sum(axis=1).astype(np.float64)

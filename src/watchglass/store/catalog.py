@@ -118,7 +118,7 @@ models = Table(
     META,
     _key("name"),
     Column("task", String),
-    Column("slices", Text, nullable=False, default="[]"),
+    Column("slices", Text),
     Column("window", String),
     Column("label_delay", String),
     Column("false_alerts_per_year", Float),

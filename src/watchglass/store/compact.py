@@ -257,7 +257,7 @@ def _publish(
         names = sorted({str(values["model"]) for values in published})
         transaction.execute(
             insert(c.models).on_conflict_do_nothing(),
-            [{"name": name, "slices": "[]", "time": int(now * 1e6)} for name in names],
+            [{"name": name, "time": int(now * 1e6)} for name in names],
         )
     if rejected:
         rows = [

@@ -7,6 +7,7 @@ upsert, so what is taken in twice is the same as once.
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from watchglass.store.segments import delete, opened, sealed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sqlalchemy.dialects.sqlite import Insert
     from sqlalchemy.engine import Connection, Engine
 
     from watchglass.records import Json
@@ -26,94 +28,93 @@ if TYPE_CHECKING:
     from watchglass.store.segments import Segment
 
 Line: TypeAlias = "Mapping[str, Json]"
+Batch: TypeAlias = "dict[sa.Table, list[dict[str, Json]]]"
+_FIRST = {
+    c.components: ("time",),
+    c.models: ("time",),
+    c.model_versions: ("time",),
+    c.reads: ("time",),
+    c.writes: ("time",),
+    c.columns: ("type",),
+}
+"""Columns that stay as first written: a column's type never changes, values of another become NULL and are counted."""
 
 
-def _put(connection: Connection, table: sa.Table, values: dict[str, Json], *, keep: Sequence[str] = ()) -> None:
-    """Insert or update by primary key; a None leaves what is there, `keep` columns stay as first written."""
-    values = {name: value for name, value in values.items() if value is not None}
-    statement = insert(table).values(**values)
+@cache
+def _upsert(table: sa.Table) -> Insert:
+    """Insert or update by primary key; a NULL leaves what is there, and a run's start that comes late does not undo its end."""
+    statement = insert(table)
+    news = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    changed: dict[str, sa.ColumnElement[object]] = {}
+    for name, new in news.items():
+        if name not in _FIRST.get(table, ()):
+            changed[name] = sa.func.coalesce(new, table.c[name])
+    if table is c.artifacts:
+        changed["time"] = sa.func.min(news["time"], table.c.time)
+    if table is c.runs:
+        late = table.c.ended.is_not(None) & news["ended"].is_(None)
+        changed = {name: sa.case((late, table.c[name]), else_=value) for name, value in changed.items()}
     keys = [column.name for column in table.primary_key]
-    changed = {name: statement.excluded[name] for name in values if name not in keys and name not in keep}
-    if changed:
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
-    else:
-        connection.execute(statement.on_conflict_do_nothing())
+    if not changed:
+        return statement.on_conflict_do_nothing()
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+def _put(batch: Batch, table: sa.Table, values: dict[str, Json]) -> None:
+    batch.setdefault(table, []).append({column.name: values.get(column.name) for column in table.columns})
 
 
 def _text(value: Json) -> str | None:
     return None if value in (None, {}, []) else json.dumps(value, sort_keys=True)
 
 
-def _component(connection: Connection, line: Line) -> None:
-    _put(
-        connection,
-        c.components,
-        {
-            "name": line["name"],
-            "description": line.get("description"),
-            "owner": line.get("owner"),
-            "tags": _text(line.get("tags")),
-            "time": line.get("time"),
-        },
-        keep=("time",),
-    )
+def _component(batch: Batch, line: Line) -> None:
+    plain = {name: line.get(name) for name in ("description", "owner", "time")}
+    _put(batch, c.components, {"name": line["name"], "tags": _text(line.get("tags")), **plain})
 
 
-def _run(connection: Connection, line: Line) -> None:
-    known = connection.execute(sa.select(c.runs.c.ended).where(c.runs.c.id == line["id"])).first()
-    plain = ("id", "component", "version", "parent", "trace", "started", "ended", "status", "error", "host", "pid")
+def _run(batch: Batch, line: Line) -> None:
+    plain = ("version", "parent", "trace", "ended", "error", "host", "pid")
     values = {name: line.get(name) for name in plain}
     values.update({name: _text(line.get(name)) for name in ("params", "metrics", "code", "notes")})
-    values["status"] = values["status"] or "running"
-    if (
-        known is None or known.ended is None or values["ended"] is not None
-    ):  # a start that comes late does not undo the end
-        _put(connection, c.runs, values)
+    fixed = {
+        "id": line["id"],
+        "component": line["component"],
+        "started": line["started"],
+        "status": line.get("status") or "running",
+    }
+    _put(batch, c.runs, {**values, **fixed})
     for table, name in ((c.reads, "reads"), (c.writes, "writes")):
         for edge in cast("Sequence[Line]", line.get(name) or ()):
-            _edge(connection, table, line["id"], {"time": line.get("ended") or line["started"], **edge})
-    _put(connection, c.components, {"name": line["component"], "time": line["started"]}, keep=("time",))
+            _edge(batch, table, line["id"], {"time": line.get("ended") or line["started"], **edge})
+    _put(batch, c.components, {"name": line["component"], "time": line["started"]})
 
 
-def _edge(connection: Connection, table: sa.Table, run: Json, line: Line) -> None:
+def _edge(batch: Batch, table: sa.Table, run: Json, line: Line) -> None:
     version = line.get("version")
     rule = line.get("rule") or ("content" if version else "declared")
-    _put(
-        connection,
-        table,
-        {"run": run, "name": line["name"], "version": version or "", "rule": rule, "time": line["time"]},
-        keep=("time",),
-    )
-    about = cast("Line", line.get("artifact") or {})
+    _put(batch, table, {"run": run, "name": line["name"], "version": version or "", "rule": rule, "time": line["time"]})
     if version:
+        about = cast("Line", line.get("artifact") or {})
         values = {name: about.get(name) for name in ("kind", "rows", "bytes", "path", "preview")}
         values["columns"] = _text(about.get("columns"))
-        _put(
-            connection,
-            c.artifacts,
-            {"name": line["name"], "version": version, "time": line["time"], **values},
-            keep=("time",),
-        )
-        earlier = c.artifacts.update().where(
-            c.artifacts.c.name == line["name"], c.artifacts.c.version == version, c.artifacts.c.time > line["time"]
-        )
-        connection.execute(earlier.values(time=line["time"]))
+        _put(batch, c.artifacts, {"name": line["name"], "version": version, "time": line["time"], **values})
 
 
-def _read(connection: Connection, line: Line) -> None:
-    _edge(connection, c.reads, line["run"], line)
+def _read(batch: Batch, line: Line) -> None:
+    _edge(batch, c.reads, line["run"], line)
 
 
-def _write(connection: Connection, line: Line) -> None:
-    _edge(connection, c.writes, line["run"], line)
+def _write(batch: Batch, line: Line) -> None:
+    _edge(batch, c.writes, line["run"], line)
 
 
-def _model(connection: Connection, line: Line) -> None:
+def _model(batch: Batch, line: Line) -> None:
     name, artifact = line["name"], cast("Line", line.get("artifact") or {})
     values = {
         key: line.get(key) for key in ("task", "window", "label_delay", "false_alerts_per_year", "reference", "time")
     }
-    _put(connection, c.models, {"name": name, "slices": json.dumps(line.get("slices") or []), **values}, keep=("time",))
+    _put(batch, c.models, {"name": name, "slices": json.dumps(line.get("slices") or []), **values})
     if line.get("version") is not None:
         version = {
             "model": name,
@@ -121,30 +122,21 @@ def _model(connection: Connection, line: Line) -> None:
             "artifact": artifact.get("name"),
             "artifact_version": artifact.get("version"),
         }
-        _put(
-            connection, c.model_versions, {**version, "run": line.get("run"), "time": line.get("time")}, keep=("time",)
-        )
+        _put(batch, c.model_versions, {**version, "run": line.get("run"), "time": line.get("time")})
 
 
-def _schema(connection: Connection, line: Line) -> None:
-    _put(
-        connection, c.models, {"name": line["model"], "slices": "[]", "time": line.get("time")}, keep=("slices", "time")
-    )
+def _schema(batch: Batch, line: Line) -> None:
+    _put(batch, c.models, {"name": line["model"], "time": line.get("time")})
     for role, name, kind in cast("Sequence[Sequence[Json]]", line["columns"]):
-        # the first type stays; values of another become NULL and are counted, never a changed column
-        _put(connection, c.columns, {"model": line["model"], "role": role, "name": name, "type": kind}, keep=("type",))
+        _put(batch, c.columns, {"model": line["model"], "role": role, "name": name, "type": kind})
 
 
-def _deployment(connection: Connection, line: Line) -> None:
-    names = ("model", "version", "environment", "time", "run")
-    _put(
-        connection,
-        c.deployments,
-        {"environment": "live", **{name: line.get(name) for name in names if line.get(name) is not None}},
-    )
+def _deployment(batch: Batch, line: Line) -> None:
+    named = {name: line.get(name) for name in ("model", "version", "time", "run")}
+    _put(batch, c.deployments, {"environment": line.get("environment") or "live", **named})
 
 
-_TAKE: dict[str, Callable[[Connection, Line], None]] = {
+_TAKE: dict[str, Callable[[Batch, Line], None]] = {
     "component": _component,
     "run": _run,
     "read": _read,
@@ -155,13 +147,36 @@ _TAKE: dict[str, Callable[[Connection, Line], None]] = {
 }
 
 
-def _apply(connection: Connection, name: str, raw: bytes) -> None:
+def _store(connection: Connection, batch: Batch) -> None:
+    with connection.begin_nested():
+        for table, rows in batch.items():
+            connection.execute(_upsert(table), rows)
+
+
+def _apply(connection: Connection, name: str, lines: Sequence[bytes]) -> None:
+    """Take lines in together; where that fails, one by one, so that a bad line costs only itself."""
+    batch: Batch = {}
+    bad: list[tuple[bytes, Exception]] = []
+    for raw in lines:
+        one: Batch = {}
+        try:
+            line = json.loads(raw)
+            _TAKE[line["kind"]](one, line)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            bad.append((raw, error))
+            continue
+        for table, rows in one.items():
+            batch.setdefault(table, []).extend(rows)
     try:
-        line = json.loads(raw)
-        with connection.begin_nested():
-            _TAKE[line["kind"]](connection, line)
-    except (ValueError, KeyError, TypeError, sa.exc.StatementError) as error:
-        reason = f"not a graph event: {type(error).__name__}: {error}"[:500]
+        _store(connection, batch)
+    except sa.exc.SQLAlchemyError as error:
+        if len(lines) > 1:
+            for raw in lines:
+                _apply(connection, name, [raw])
+            return
+        bad.append((lines[0], error))
+    for raw, fault in bad:
+        reason = f"not a graph event: {type(fault).__name__}: {fault}"[:500]
         connection.execute(
             c.rejected.insert().values(segment=name, reason=reason, raw=raw.decode("utf-8", "replace"), rows=1)
         )
@@ -176,9 +191,7 @@ def _take_segment(engine: Engine, segment: Segment) -> int:
     with writing(engine) as connection:
         offset = connection.execute(query).scalar() or 0  # another process may have taken it in meanwhile
         data = segment.lines(offset)
-        for raw in data.splitlines():
-            if raw:
-                _apply(connection, segment.name, raw)
+        _apply(connection, segment.name, [raw for raw in data.split(b"\n") if raw.strip()])
         end = int(offset) + len(data)
         statement = insert(c.graph_segments).values(name=segment.name, offset=end)
         connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"offset": end}))

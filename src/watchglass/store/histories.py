@@ -157,27 +157,34 @@ def _labels(connection: duckdb.DuckDBPyConnection, first: date, windows: int) ->
     )
 
 
-def effects(
+def inside_and_outside(
     folder: Folder, engine: Engine, model: str, environment: str, of: Slice
-) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]]:
-    """Give, for each numeric feature, the coarse counts inside a slice and outside it, by window: (inside, outside, edges)."""
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Give, for each numeric feature, its coarse counts (W, bins) inside a slice of one tag, and outside it."""
     cells = _cells(folder, engine, model)
-    whole = history(folder, engine, model, environment)
-    if whole is None or not of or len(of) != 1:
+    if not cells or len(of) != 1:
         return {}
     with engine.connect() as catalog:
-        edges = [(column.name, column.edges) for column in features_of(catalog, model) if column.type == "number"]
-    found = {}
-    tag = of[0][0]
+        bins = {item.name: len(item.edges) + 1 for item in features_of(catalog, model) if item.type == "number"}
     with engine_room() as connection:
-        for name, listed in edges:
-            limits = np.asarray(listed, dtype=np.int64)
-            inside, outside = (np.zeros((len(whole.rows), len(limits) + 1)) for _ in range(2))
-            entries = connection.execute(
-                f"SELECT date_diff('day', ?::DATE, day), slice, bucket, sum(n) FROM {cells} WHERE environment = ? AND kind = 'coarse' AND name = ? AND json_extract_string(slice, ?) IS NOT NULL GROUP BY ALL",
-                [whole.first, environment, name, f'$."{tag}"'],
-            ).fetchall()
-            for window, chosen, bucket, count in entries:
-                (inside if slice_of(chosen) == of else outside)[window, bucket] += count
-            found[name] = (inside, outside, limits)
+        span = connection.execute(
+            f"SELECT min(day), max(day) FROM {cells} WHERE environment = ? AND kind = 'rows'", [environment]
+        ).fetchone()
+        if span is None or span[0] is None:
+            return {}
+        query = (
+            f"SELECT name, date_diff('day', ?::DATE, day) AS w, slice = ? AS inside, bucket, sum(n)::DOUBLE AS n FROM {cells}"
+            " WHERE environment = ? AND kind = 'coarse' AND json_extract_string(slice, ?) IS NOT NULL GROUP BY ALL ORDER BY ALL"
+        )
+        counted = connection.execute(query, [span[0], slice_text(of), environment, f'$."{of[0][0]}"']).fetchnumpy()
+    names = np.asarray(counted["name"], dtype=str)
+    found = {}
+    for name, width in bins.items():
+        parts = []
+        for side in (True, False):
+            chosen = (names == name) & (counted["inside"] == side)
+            counts = np.zeros(((span[1] - span[0]).days + 1, width))
+            counts[counted["w"][chosen], counted["bucket"][chosen]] = counted["n"][chosen]
+            parts.append(counts)
+        found[name] = (parts[0], parts[1])
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -132,3 +133,10 @@ def odds(
         table.c.window >= microseconds(since),
     )
     return [(moment(window), evidence) for window, evidence in connection.execute(query.order_by(table.c.window))]
+
+
+def last_window(engine: Engine) -> datetime | None:
+    """Give the end of the newest window that any monitor judged."""
+    with engine.connect() as connection:
+        newest = connection.execute(sa.select(sa.func.max(c.verdicts.c.window))).scalar()
+    return None if newest is None else moment(newest) + timedelta(days=1)

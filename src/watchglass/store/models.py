@@ -131,7 +131,7 @@ def model_named(connection: Connection, name: str) -> Model:
     return Model(
         name=row.name,
         task=row.task,
-        slices=tuple(json.loads(row.slices)),
+        slices=tuple(json.loads(row.slices or "[]")),
         label_delay=span(row.label_delay),
         labels_expected=row.label_delay is not None,
         false_alerts_per_year=row.false_alerts_per_year or 1.0,
