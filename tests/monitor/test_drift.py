@@ -54,7 +54,7 @@ def test_a_planted_step_is_found_with_its_column_onset_and_size(seed):
     assert first.columns[0].effect == pytest.approx(0.6, abs=0.2)
     assert first.columns[1].evidence < 1 <= first.columns[0].evidence
     assert 0 < first.columns[0].smallest < 0.6
-    assert monitor.state == DriftState(first.onset, max(first.onset + 30, first.window + 1), 90, (0, 30))
+    assert monitor.state == DriftState(first.onset, max(first.onset + 30, first.window + 1), 90, (0, 30, 30))
 
 
 def test_a_change_that_keeps_mean_median_and_variance_is_found():
@@ -127,9 +127,9 @@ def test_too_few_reference_windows_arm_nothing_and_the_old_reference_can_be_put_
     chance = np.random.default_rng(9)
     made = [day if window % 2 else day[:2] for window, day in enumerate(days(chance, 60))]
     assert run([number("x", made)], 60)[1] == []
-    state = DriftState(50, 80, 53, (0, 30))
+    state = DriftState(50, 80, 53, (0, 30, 30))
     assert not state.armed(60)
-    assert state.put_back(70) == DriftState(0, 30, 71, None)
+    assert state.put_back(70) == DriftState(0, 30, 71, None, 30, since=71)
     assert state.put_back(70).armed(71)
     assert DriftState.fresh(30).put_back(5) == DriftState.fresh(30)
 
@@ -144,3 +144,27 @@ def test_the_strip_reaches_one_exactly_at_the_alarm():
         assert (finding.strip >= 1 - 1e-3) == (finding.evidence >= 1 - 1e-2) or finding.evidence < 1
     assert all(0 <= finding.strip < 1 for finding in found if not finding.violated)
     assert next(finding.strip for finding in found if finding.violated) >= 0.99
+
+
+def test_a_stream_without_weekends_learns_from_as_many_days_with_data():
+    chance = np.random.default_rng(11)
+    made = [
+        day + (0.6 if window >= 100 else 0) if window % 7 < 5 else np.array([])
+        for window, day in enumerate(days(chance, 130))
+    ]
+    _, found = run([number("x", made)], 130)
+    assert found[0].window == 42  # 30 days with data are 42 days of the calendar
+    first = next(finding for finding in found if finding.violated)
+    assert 100 <= first.onset <= 102
+
+
+def test_what_an_incident_judged_is_not_judged_again_when_the_old_reference_is_put_back():
+    chance = np.random.default_rng(12)
+    made = [day + (0.8 if 60 <= window < 70 else 0) for window, day in enumerate(days(chance, 120))]
+    monitor, raised = DriftMonitor([number("x", made)], DriftState.fresh(30)), []
+    for window in range(120):
+        finding = monitor.step(window)
+        raised += [window] if finding and finding.violated else []
+        if window == 72:
+            monitor.state = monitor.state.put_back(window)
+    assert len(raised) == 1

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from watchglass.alert.lifecycle import NEAR
 from watchglass.explain import wording
-from watchglass.explain.causes import LISTED, LOOK_BACK, Scene, ruled_out, weigh
+from watchglass.explain.causes import LISTED, LOOK_BACK, Scene, ruled_out, sharpest_step, weigh
 from watchglass.explain.settings_diff import differences
 from watchglass.explain.slices import Fallen, rank
 from watchglass.monitor.accuracy import accuracy
@@ -89,6 +90,9 @@ def _notice(known: Known, incident: Incident) -> Incident:
 
 def _page(known: Known, incident: Incident, earlier: Sequence[Incident]) -> Incident:
     fallen = known.fallen(incident)
+    chosen = next((item.slice for item in rank(fallen) if item.role == "the slice"), ())
+    incident = _sharpened(known, incident, fallen, chosen)
+    fallen = known.fallen(incident)
     slices = rank(fallen)
     chosen = next((item.slice for item in slices if item.role == "the slice"), ())
     before, after = (accuracy(*fallen.of(chosen, windows)) for windows in (fallen.before, fallen.after))
@@ -112,6 +116,20 @@ def _page(known: Known, incident: Incident, earlier: Sequence[Incident]) -> Inci
     ]
     told = replace(told, next_steps=wording.next_steps(told, cause, said))
     return replace(told, charts=_charts(known, told, fallen, chosen, features))
+
+
+def _sharpened(known: Known, incident: Incident, fallen: Fallen, chosen: Slice) -> Incident:
+    """Date the onset by the slice alone, near the onset that the alarm gave: all rows dilute a slice's step."""
+    low, high = known.index(incident.onset_low - NEAR), known.index(incident.onset_high + NEAR)
+    step = sharpest_step(fallen, chosen, (low, high))
+    if step is None or not chosen:
+        return incident
+    onset = known.time(step)
+    told = replace(
+        incident, onset=onset, onset_low=min(incident.onset_low, onset), onset_high=max(incident.onset_high, onset)
+    )
+    kept = tuple(replace(item, time=onset) if item.kind == "onset" else item for item in told.timeline)
+    return replace(told, timeline=tuple(sorted(kept, key=lambda item: item.time)))
 
 
 def _changes(known: Known, incident: Incident, chosen: Slice) -> list[RecordedChange]:

@@ -66,7 +66,7 @@ def clean(raw: Pixels, scale: Numbers) -> Numbers:
     """Divide each image by its scale, then take the paper's grey away and clip at full ink.
 
     >>> clean(np.array([[[0, 8, 16]]], dtype=np.uint8), np.array([16.0])).tolist()
-    [[[0.0, 0.386, 1.0]]]
+    [[[0.0, 0.4231, 1.0]]]
     """
     share = raw / scale[:, None, None]
     return np.asarray(np.round(np.clip((share - _PAPER) / (_INK - _PAPER), 0.0, 1.0), _DECIMALS), dtype=np.float64)

@@ -61,7 +61,7 @@ def rung(by_day: Sequence[Numbers], reference: int = REFERENCE) -> tuple[Rung, R
         on = tuple(
             number
             for number in range(reference, len(by_day))
-            if any(_rings(rules[column], by_day[number][:, column]) for column in columns)
+            if len(by_day[number]) and any(_rings(rules[column], by_day[number][:, column]) for column in columns)
         )
         found.append(Rung(name, len(on), len(by_day) - reference, on))
     return found[0], found[1], found[2]
@@ -115,11 +115,11 @@ def psi(reference: Numbers, current: Numbers) -> float:
     A bin without rows counts as half a row.
 
     >>> round(psi(np.arange(100.0), np.arange(100.0) + 20), 2)
-    1.26
+    0.79
     """
     edges = np.unique(np.quantile(reference, np.arange(1, PSI_BINS) / PSI_BINS))
     shares = []
     for values in (reference, current):
-        counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+        counts = np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
         shares.append(np.maximum(counts, 0.5) / len(values))
     return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())

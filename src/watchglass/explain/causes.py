@@ -71,6 +71,18 @@ def _likelihood(
     return total
 
 
+def sharpest_step(fallen: Fallen, chosen: Slice, between: tuple[int, int]) -> int | None:
+    """Give the window in [from, to] at which a fall of the slice began most likely; None without labels there."""
+    windows = np.concatenate([fallen.before, fallen.after])
+    labelled, correct = fallen.of(chosen, windows)
+    steps = [
+        int(window)
+        for window, rows in zip(windows, labelled, strict=True)
+        if between[0] <= window <= between[1] and rows
+    ]
+    return max(steps, key=lambda step: _likelihood(labelled, correct, windows, step), default=None)
+
+
 def _in_time(change: RecordedChange, scene: Scene) -> Check:
     windows = np.concatenate(
         [
@@ -89,7 +101,8 @@ def _in_time(change: RecordedChange, scene: Scene) -> Check:
         rate = correct[ran].sum() / labelled[ran].sum()
         said = f"ran {int(ran.sum())} windows and {int(labelled[ran].sum())} predictions of {scene.words} at {rate:.3f} before the fall"
     elif entry > scene.onset:
-        said = f"came {entry - scene.onset} windows after the onset"
+        late = entry - scene.onset
+        said = f"came {late} window{'s' if late > 1 else ''} after the onset"
     else:
         said = (
             "reached the first predictions of the onset's window"

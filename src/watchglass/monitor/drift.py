@@ -15,7 +15,7 @@ import numpy as np
 
 from watchglass.monitor import ted
 from watchglass.monitor.effects import Moved, moved
-from watchglass.monitor.functionals import Table, table
+from watchglass.monitor.functionals import FEWEST_ROWS, Table, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,17 +32,23 @@ SHOWN = 12  # columns listed on a finding
 
 @dataclass(frozen=True, slots=True)
 class DriftState:
-    """Where a drift monitor stands, in window indices; `previous` is the reference before the last alert."""
+    """Where a drift monitor stands, in window indices; `previous` is (start, end, wanted) before the last alert.
+
+    The reference [start, end) needs `wanted` windows with data: `end` moves on past days without. Windows before
+    `since` were judged against another reference, and do not count against this one.
+    """
 
     start: int
     end: int
     judged: int
-    previous: tuple[int, int] | None = None
+    previous: tuple[int, int, int] | None = None
+    wanted: int = REBASED
+    since: int = 0
 
     @classmethod
     def fresh(cls, reference: int) -> DriftState:
         """Begin with a burn-in of so many windows."""
-        return cls(0, reference, reference)
+        return cls(0, reference, 0, wanted=reference)
 
     def armed(self, window: int) -> bool:
         """Say whether alarms are armed at a window."""
@@ -55,7 +61,9 @@ class DriftState:
         """
         if self.previous is None:
             return self
-        return DriftState(*self.previous, judged=max(self.judged, window + 1))
+        start, end, wanted = self.previous
+        judged = max(self.judged, window + 1)
+        return DriftState(start, end, judged, wanted=wanted, since=judged)
 
     def to_json(self) -> str:
         """Write the state."""
@@ -65,7 +73,7 @@ class DriftState:
     def from_json(cls, text: str) -> DriftState:
         """Read a state back."""
         raw = json.loads(text)
-        return cls(raw["start"], raw["end"], raw["judged"], tuple(raw["previous"]) if raw["previous"] else None)
+        return cls(**{**raw, "previous": tuple(raw["previous"]) if raw["previous"] else None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +118,32 @@ class DriftMonitor:
             return None
         self.state = replace(self.state, judged=window + 1)
         if not self.state.armed(window):
+            self.state = self._filled(self.state, window)
             return None
         made, used, learnt = self._reference()
-        if len(used) < min(FEWEST_REFERENCE, self.state.end - self.state.start) or not made.there[window]:
+        if len(used) < FEWEST_REFERENCE or not made.there[window]:
             return None
-        after = np.arange(self.state.end, window + 1)
+        after = np.arange(max(self.state.end, self.state.since), window + 1)
         after = after[made.there[after]]
         found = ted.evidence(learnt, made.z[after])
         log_odds = np.log(made.weight) + found.log_sr - self._log_alarm
         finding = self._finding(window, after, found, log_odds)
         if finding.violated:
-            self.state = DriftState(
-                finding.onset, max(finding.onset + REBASED, window + 1), window + 1, (self.state.start, self.state.end)
-            )
+            end = max(finding.onset + REBASED, window + 1)
+            held = (self.state.start, self.state.end, self.state.wanted)
+            self.state = self._filled(DriftState(finding.onset, end, window + 1, held), window)
         return finding
+
+    def _filled(self, state: DriftState, window: int) -> DriftState:
+        """Move the end of a reference that is due at the next window, but had days without data, by what it lacks."""
+        if window + 1 < state.end:
+            return state
+        rows = [
+            column.counts[state.start : window + 1].sum(axis=1) + column.missing[state.start : window + 1]
+            for column in self._columns
+        ]
+        lacking = state.wanted - int((np.max(rows, axis=0) >= FEWEST_ROWS).sum())
+        return replace(state, end=window + 1 + lacking) if lacking > 0 else state
 
     def _finding(
         self, window: int, after: NDArray[np.int64], found: ted.Evidence, log_odds: NDArray[np.float64]

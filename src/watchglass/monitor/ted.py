@@ -84,7 +84,7 @@ def _correlation(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     if not alive.any():
         return np.zeros(scores.shape[1])
     pooled = float(np.nanmedian(raw))
-    noise = max(1e-3, (1 - min(0.9, abs(pooled))) ** 2 / n0)
+    noise = max(1e-3, (1 - min(0.9, abs(pooled)) ** 2) / n0)  # the variance of a lag-1 correlation, (1 − ρ²)/n
     between = max(0.0, float(np.nanvar(raw)) - noise)
     shrunk = np.where(alive, pooled + between / (between + noise) * (np.nan_to_num(raw) - pooled), 0.0)
     cautious = np.where(shrunk > 0.05, shrunk + 0.5 * np.sqrt(np.maximum(1 - shrunk**2, 0.02) / n0), shrunk)  # noqa: PLR2004 - half a standard error up

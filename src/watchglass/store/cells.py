@@ -123,26 +123,37 @@ def _count_predictions(
         )
     with engine.connect() as catalog:
         columns = features_of(catalog, model)
+        days = model_named(catalog, model).reference
+    counted = connection.execute(
+        "SELECT count(*) FROM rows_ WHERE day < (SELECT min(day) FROM rows_) + CAST(? AS INTEGER)", [days]
+    ).fetchone()
+    early = counted[0] if counted else 0
     frozen: dict[str, dict[str, object]] = {}
     for column in columns:
         if column.type == "number":
-            frozen[column.name] = _count_number(connection, column, tags)
+            frozen[column.name] = _count_number(connection, column, tags, early)
         elif column.type in ("text", "boolean"):
             frozen[column.name] = _count_category(connection, column, tags)
     return {name: values for name, values in frozen.items() if values}
 
 
-def _count_number(connection: duckdb.DuckDBPyConnection, column: Feature, tags: Sequence[str]) -> dict[str, object]:
-    """Count one numeric column on its grid, fine for all rows, in 32 coarse bins for each slice."""
+def _count_number(
+    connection: duckdb.DuckDBPyConnection, column: Feature, tags: Sequence[str], early: int
+) -> dict[str, object]:
+    """Count one numeric column on its grid, fine for all rows, in 32 coarse bins for each slice.
+
+    The grid's frame comes from the `early` rows, those of the windows that alarms learn from, never from later ones.
+    """
     field = f"features.{identifier(column.name)}"
     values = np.ma.filled(connection.execute(f"SELECT {field}::DOUBLE AS x FROM rows_").fetchnumpy()["x"], np.nan)
     frozen: dict[str, object] = {}
     centre, edges = column.centre, column.edges
     if centre is None:
-        if not np.isfinite(values[:FRAME_ROWS]).any():
+        first = values[: min(early, FRAME_ROWS)]
+        if not np.isfinite(first).any():
             centre, edges = 0.0, ()  # nothing seen yet: count on the plain grid until something is
         else:
-            frame = frame_of(values[:FRAME_ROWS])
+            frame = frame_of(first)
             centre, edges = frame.centre, tuple(int(key) for key in frame.edges)
             frozen = {"centre": centre, "scale": frame.scale, "edges": json.dumps(edges)}
     keys, missing = keys_of(values, centre)
