@@ -23,8 +23,8 @@ def _own_environment(monkeypatch):
     recorder._current = None
 
 
-@pytest.fixture
-def shared_data():
+@pytest.fixture(scope="session")
+def shared_folder():
     """The folder of public data sets beside the project."""
     folder = SHARED / "data"
     if not folder.is_dir():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
+from time import perf_counter
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from watchglass.demo import images, model, pipeline
 from watchglass.demo.features import SETTINGS, measure
 from watchglass.demo.plan import planted
-from watchglass.demo.traffic import Schedule
+from watchglass.demo.traffic import Schedule, play
+from watchglass.errors import MissingLibrary
 
 SEEDS = range(10)
 SITES = [site.name for site in images.SITES]
@@ -76,8 +80,6 @@ def test_the_population_changes_and_no_performance_is_lost(seed):
 
 @pytest.mark.parametrize("seed", SEEDS[:3])
 def test_a_whole_day_is_read_fast(seed):
-    from time import perf_counter
-
     day = images.arrivals(seed, 0, Schedule().day(0))
     cleaned = pipeline.clean(day.raw, np.full(len(day.raw), 16.0))
     features = measure(cleaned, SETTINGS["3"])
@@ -91,8 +93,6 @@ def test_a_whole_day_is_read_fast(seed):
 
 
 def test_the_classifier_made_from_weights_is_the_one_that_was_fitted():
-    from sklearn.linear_model import LogisticRegression
-
     raw, digits = images.reference(0)
     cleaned = pipeline.clean(raw, np.full(len(raw), 16.0))
     features = measure(cleaned, SETTINGS["3"])
@@ -118,3 +118,10 @@ def test_the_plan_says_what_is_played():
     assert schedule.versions(89).features != plan.release_version == schedule.versions(90).features
     assert (plan.fault - plan.release).days == 2
     assert schedule.day(120).isoformat() == "2026-06-22"
+
+
+def test_without_scikit_learn_the_pip_line_is_given(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    monkeypatch.setattr(images, "_bundled", images._bundled.__wrapped__)
+    with pytest.raises(MissingLibrary, match=r"pip install 'watchglass\[demo\]'"):
+        play(tmp_path, seed=12345)

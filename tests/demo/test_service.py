@@ -106,7 +106,7 @@ def test_a_bad_question_is_refused_in_words_and_nothing_is_recorded(served, aske
 
 
 def test_a_refusal_is_an_error_to_our_client(served, asked_about):
-    with pytest.raises(client.ServiceFailed, match="answered 422.*no feature table for 1999-12-31"):
+    with pytest.raises(client.ServiceFailed, match=r"answered 422.*no feature table for 1999-12-31"):
         client.asked(served[1], replace(asked_about[2][0], table="1999-12-31"))
 
 
