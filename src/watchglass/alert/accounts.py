@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from watchglass.alert.lifecycle import NEAR
-from watchglass.explain import wording
+from watchglass.explain import alternatives, wording
 from watchglass.explain.causes import LISTED, LOOK_BACK, Scene, ruled_out, sharpest_step, weigh
 from watchglass.explain.settings_diff import differences
 from watchglass.explain.slices import Fallen, rank
@@ -21,7 +21,6 @@ from watchglass.store.histories import inside_and_outside
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
     from sqlalchemy.engine import Engine
 
     from watchglass.explain.movement import Coarse
@@ -187,11 +186,8 @@ def _others(
     ]
     if _chosen(incident) and rest[0].rows and rest[1].rows:
         told.append(RuledOut("all other rows", f"accuracy {rest[0].value:.3f} before, {rest[1].value:.3f} since"))
-    delays = [_delay(fallen, windows) for windows in (fallen.before, fallen.after)]
-    if all(delay is not None for delay in delays):
-        told.append(
-            RuledOut("the labels", f"came {delays[0]:.1f} days after their predictions before, {delays[1]:.1f} since")
-        )
+    checked = (alternatives.population(fallen, _chosen(incident)), alternatives.labels(fallen, _chosen(incident)))
+    told += [item for item in checked if item is not None]
     return tuple(told)
 
 
@@ -205,14 +201,6 @@ def _since(other: Incident) -> str:
 
 def _chosen(incident: Incident) -> Slice:
     return next((item.slice for item in incident.slices if item.role == "the slice"), ())
-
-
-def _delay(fallen: Fallen, windows: NDArray[np.int64]) -> float | None:
-    labels = fallen.labels
-    used = np.isin(labels.window, windows) & (labels.slice == labels.slices.index(())) & (labels.labelled > 0)
-    if not used.any():
-        return None
-    return float(np.average(labels.known[used] - labels.window[used], weights=labels.labelled[used]))
 
 
 def _charts(

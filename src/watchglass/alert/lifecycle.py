@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from watchglass.records import TimelineEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from watchglass.records import Incident, Slice
+    from watchglass.records import ColumnEvidence, Incident, Slice
 
 NEAR = timedelta(days=3)  # windows of a day: onsets closer than this may be one event
 REGRESSED = timedelta(days=30)
@@ -43,11 +43,47 @@ def compatible(one: Slice, other: Slice) -> bool:
     return all(values.get(tag, value) == value for tag, value in other)
 
 
-def home_of_drift(incidents: Iterable[Incident], onset: datetime) -> Incident | None:
-    """Find the open page that a drift with this onset belongs to."""
-    return next(
-        (item for item in incidents if item.state in ACTIVE and item.severity == "page" and near(item, onset)), None
-    )
+def home_of_drift(
+    incidents: Iterable[Incident], onset: datetime, columns: Sequence[ColumnEvidence] = ()
+) -> Incident | None:
+    """Find the page that a drift belongs to: an open one with this onset, else one whose recovery it is."""
+    pages = [item for item in incidents if item.severity == "page"]
+    began = next((item for item in pages if item.state in ACTIVE and near(item, onset)), None)
+    return began or next((item for item in pages if is_recovery(item, onset, columns)), None)
+
+
+def is_recovery(page: Incident, onset: datetime, columns: Sequence[ColumnEvidence] = ()) -> bool:
+    """Say whether a drift is the data moving back when a page's fault is mended.
+
+    Known from labels when its onset is near the recovery; before labels tell, when a column that drifted into the
+    fault moves the other way, most of the way back to where it was.
+    """
+    back = recovery(page)
+    if back is not None:
+        return abs(onset - back) <= NEAR
+    if page.state not in ACTIVE or onset <= page.onset_high + NEAR:
+        return False
+    was = {(column.name, column.aspect, column.value): column for column in page.columns}
+    return any(_moves_back(was.get((now.name, now.aspect, now.value)), now) for now in columns)
+
+
+def _moves_back(into: ColumnEvidence | None, now: ColumnEvidence) -> bool:
+    if into is None or into.effect * now.effect >= 0:
+        return False
+    return abs(now.after - into.before) < abs(into.after - into.before) / 2
+
+
+def recovery(incident: Incident) -> datetime | None:
+    """Give the time from which a page's slice was well again, as noted when it closed."""
+    return min((entry.time for entry in incident.timeline if entry.kind == "resolved"), default=None)
+
+
+def escalated(incident: Incident) -> Incident:
+    """Raise an incident to a page, never the other way; one that was muted or acknowledged as less needs a new look."""
+    if incident.severity == "page":
+        return incident
+    state = "open" if incident.state in ACTIVE else incident.state
+    return replace(incident, kind="performance", severity="page", state=state, seen=False)
 
 
 def home_of_fall(incidents: Iterable[Incident], chosen: Slice, onset: datetime) -> Incident | None:
@@ -79,8 +115,10 @@ def noted(
     return replace(incident, timeline=tuple(sorted((*incident.timeline, entry), key=lambda item: item.time)))
 
 
-def close(incident: Incident, time: datetime, text: str) -> Incident:
-    """Resolve an incident."""
+def close(incident: Incident, time: datetime, text: str, since: datetime | None = None) -> Incident:
+    """Resolve an incident; `since` is when its slice was well again."""
+    if since is not None:
+        incident = noted(incident, since, "Recovery began, known later", "resolved")
     return noted(replace(incident, state="resolved", closed=time), time, text, "resolved")
 
 

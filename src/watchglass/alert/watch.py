@@ -181,7 +181,12 @@ class Watch:
 
     def _raise_drift(self, found: DriftFinding, window: int, closed: datetime) -> None:
         columns = self._columns(found)
-        home = lifecycle.home_of_drift(self.incidents, self.known(window).time(found.onset))
+        onset = self.known(window).time(found.onset)
+        home = lifecycle.home_of_drift(self.incidents, onset, columns)
+        if home is not None and lifecycle.is_recovery(home, onset, columns):
+            text = f"Drift of {', '.join(column.name for column in columns[:3])}: the data moved back with the recovery"
+            self._put(lifecycle.noted(home, closed, text, "note"))
+            return
         item = home or self._new("drift", found, window, closed)
         odds = self._odds("drift", found.onset)
         item = replace(
@@ -199,7 +204,7 @@ class Watch:
         item = home or self._new("performance", found, window, closed)
         words = ", ".join(f"{tag} = {value}" for tag, value in found.slice) or "all rows"
         if home is not None and home.severity != "page":
-            item = replace(item, kind="performance", severity="page", evidence=max(item.evidence, found.evidence))
+            item = replace(lifecycle.escalated(item), evidence=max(item.evidence, found.evidence))
             item = replace(
                 item,
                 onset=known.time(found.onset),
@@ -277,7 +282,7 @@ class Watch:
             if told.impact
             else ""
         )
-        self._put(lifecycle.close(told, closed, f"Recovered since {known.time(back):%Y-%m-%d}{bill}"))
+        self._put(lifecycle.close(told, closed, f"Recovered since {known.time(back):%Y-%m-%d}{bill}", known.time(back)))
         self.performance.state = self.performance.state.recover(int(fallen.after[last]))
         self._end_echoes(told, known.time(back), window, closed)
 

@@ -57,7 +57,10 @@ def start(store: Path, system: Path, workers: int = 1) -> Serving:
     """
     command = [sys.executable, "-m", "watchglass.demo.service", "--store", str(store), "--system", str(system)]
     process = subprocess.Popen(  # noqa: S603 - our own module
-        [*command, "--workers", str(workers), "--with-parent"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [*command, "--workers", str(workers), "--with-parent"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for this process, which then stops the service
     )
     address = process.stdout.readline().decode().strip() if process.stdout is not None else ""
     serving = Serving(process, address)

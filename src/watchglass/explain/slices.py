@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from watchglass.monitor.accuracy import accuracy, change
+from watchglass.explain.contrast import NONE, Counts, Group, excess, fall
+from watchglass.monitor.accuracy import change
 from watchglass.records import Estimate, SliceEvidence
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 
 FAMILY = 0.05  # chance that any slice of a pair of stretches without change is named
 NEAR_BEST = 0.8
-KEPT = 0.5  # a slice that keeps less than this of its excess without another one is carried by it
-
-Counts = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
+_ORDER = {"the slice": 0, "carried": 1, "as before": 2}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +37,15 @@ class Fallen:
     correct: NDArray[np.int64]
     before: NDArray[np.int64]
     after: NDArray[np.int64]
+    known_day: int
 
     @classmethod
     def at(cls, labels: LabelHistory, known_day: int, before: Sequence[int], after: Sequence[int]) -> Fallen:
         """Take the labels known at the end of a day."""
         labelled, correct = labels.known_at(known_day)
-        return cls(labels, labelled, correct, np.asarray(before, dtype=np.int64), np.asarray(after, dtype=np.int64))
+        return cls(
+            labels, labelled, correct, np.asarray(before, dtype=np.int64), np.asarray(after, dtype=np.int64), known_day
+        )
 
     def of(self, chosen: Slice, windows: NDArray[np.int64]) -> Counts:
         """Give (labelled, correct) of a slice by window; zeros for a pair that never occurred."""
@@ -57,86 +59,136 @@ class Fallen:
         whole, both = self.of(chosen, windows), self.of(tuple(sorted((*chosen, *other))), windows)
         return whole[0] - both[0], whole[1] - both[1]
 
-    def fall(self, chosen: Slice, level: float = 0.95) -> Estimate:
-        """Give a slice's change of accuracy; negative is a fall."""
-        return change(self.of(chosen, self.before), self.of(chosen, self.after), level)
-
     def rest(self, chosen: Slice, windows: NDArray[np.int64]) -> Counts:
         """Give the counts of all rows outside a slice."""
         whole, inside = self.of((), windows), self.of(chosen, windows)
         return whole[0] - inside[0], whole[1] - inside[1]
 
+    def fall(self, chosen: Slice, level: float = 0.95) -> Estimate:
+        """Give a slice's change of accuracy; negative is a fall."""
+        return change(self.of(chosen, self.before), self.of(chosen, self.after), level)
 
-def excess(fallen: Fallen, chosen: Slice, level: float = 0.95) -> Estimate:
-    """Give how much more a slice fell than the rest; positive is worse."""
-    inside = fallen.fall(chosen, level)
-    outside = change(fallen.rest(chosen, fallen.before), fallen.rest(chosen, fallen.after), level)
-    half = float(np.hypot(inside.high - inside.value, outside.high - outside.value))
-    value = outside.value - inside.value
-    return Estimate(value, value - half, value + half, inside.rows)
+    def inside(self, chosen: Slice) -> Group:
+        """Give the rows of a slice on both sides of the onset."""
+        return Group.of(self.of(chosen, self.before), self.of(chosen, self.after))
+
+    def outside(self, chosen: Slice) -> Group:
+        """Give the rows outside a slice."""
+        return Group.of(self.rest(chosen, self.before), self.rest(chosen, self.after))
+
+    def apart(self, chosen: Slice, other: Slice) -> Group:
+        """Give the rows of a slice that are not in another one."""
+        return Group.of(self.without(chosen, other, self.before), self.without(chosen, other, self.after))
+
+    def neither(self, chosen: Slice, other: Slice) -> Group:
+        """Give the rows in neither of two slices."""
+        sides = []
+        for windows in (self.before, self.after):
+            rest, apart = self.rest(chosen, windows), self.without(other, chosen, windows)
+            sides.append((rest[0] - apart[0], rest[1] - apart[1]))
+        return Group.of(*sides)
+
+    def crossed(self, chosen: Slice, other: Slice) -> bool:
+        """Say whether the pairs of two slices' tags are counted, so that one can be taken out of the other."""
+        tags = {chosen[0][0], other[0][0]}
+        return len(tags) > 1 and any({tag for tag, _ in name} == tags for name in self.labels.slices)
 
 
 def rank(fallen: Fallen) -> tuple[SliceEvidence, ...]:
     """Rank the single-tag slices: the slice first, then those it carries, then those as before.
 
     The best has the largest gain, share of rows × lower bound of the excess at a level that holds for all slices
-    looked at; among slices with 80 % of the best gain, the one with the largest excess.
+    looked at; among slices with 80 % of the best gain, the one with the largest excess. When none stands out, all
+    rows are named, and the reason says whether they fell.
     """
     singles: list[Slice] = [chosen for chosen in fallen.labels.slices if len(chosen) == 1]
-    if not singles:
-        return ()
-    level = 1 - FAMILY / len(singles)
+    level = 1 - FAMILY / max(len(singles), 1)
+    found = {chosen: excess(fallen.inside(chosen), fallen.outside(chosen), level) for chosen in singles}
     total = max(int(fallen.of((), fallen.after)[0].sum()), 1)
-    found = {chosen: excess(fallen, chosen, level) for chosen in singles}
-    gains = {
-        chosen: item.rows / total * item.low for chosen, item in found.items() if np.isfinite(item.low) and item.low > 0
-    }
-    best: Slice = ()
-    if gains:
-        near = [chosen for chosen, gain in gains.items() if gain >= NEAR_BEST * max(gains.values())]
-        best = max(near, key=lambda chosen: found[chosen].value)
-        best = _purest(fallen, best, [chosen for chosen in gains if chosen != best], found)
-    evidence = [_evidence(fallen, chosen, best, item) for chosen, item in found.items()]
-    order = {"the slice": 0, "carried": 1, "as before": 2}
-    return tuple(sorted(evidence, key=lambda item: (order[item.role], -item.excess.value)))
+    gains = {chosen: item.rows / total * item.low for chosen, item in found.items() if item.low > 0}
+    if not gains:
+        return (_all_rows(fallen), *_sorted([_untouched(fallen, chosen, item) for chosen, item in found.items()]))
+    near = [chosen for chosen, gain in gains.items() if gain >= NEAR_BEST * max(gains.values())]
+    best = max(near, key=lambda chosen: found[chosen].value)
+    best = _through(fallen, best, sorted(gains, key=lambda chosen: -found[chosen].value))
+    return _sorted([_evidence(fallen, chosen, best, item) for chosen, item in found.items()])
 
 
-def _purest(fallen: Fallen, best: Slice, others: Sequence[Slice], found: dict[Slice, Estimate]) -> Slice:
+def _sorted(evidence: Sequence[SliceEvidence]) -> tuple[SliceEvidence, ...]:
+    return tuple(sorted(evidence, key=lambda item: (_ORDER[item.role], -np.nan_to_num(item.excess.value, nan=-1.0))))
+
+
+def _through(fallen: Fallen, best: Slice, others: Sequence[Slice]) -> Slice:
     """Change to another candidate when the best one falls only through it."""
-    for other in sorted(others, key=lambda chosen: -found[chosen].value):
-        if (
-            other[0][0] != best[0][0]
-            and _carried(fallen, best, other) is not None
-            and _carried(fallen, other, best) is None
-        ):
+    for other in others:
+        if other != best and _carried(fallen, best, other) and not _carried(fallen, other, best):
             return other
     return best
 
 
-def _carried(fallen: Fallen, chosen: Slice, by: Slice) -> Estimate | None:
-    """Give the change of a slice without its rows in another one, when that explains its fall; else None."""
-    if not by or chosen[0][0] == by[0][0]:
-        return None
-    alone = change(fallen.without(chosen, by, fallen.before), fallen.without(chosen, by, fallen.after))
-    whole = fallen.fall(chosen)
-    if not np.isfinite(alone.value) or whole.value >= 0:
-        return None
-    return alone if alone.value > KEPT * whole.value else None
+def _carried(fallen: Fallen, chosen: Slice, by: Slice) -> str:
+    """Say why a slice falls only through another one; empty when it does not, or the pair is not counted.
+
+    Without the other slice it falls no more than the rows in neither, and by less than half of what the rows in both
+    do, while the other slice still falls by half of that where this one is not (or is never there without it).
+    """
+    if not fallen.crossed(chosen, by):
+        return ""
+    left, right, neither = fallen.apart(chosen, by), fallen.apart(by, chosen), fallen.neither(chosen, by)
+    both = fallen.inside(tuple(sorted((*chosen, *by))))
+    alone, still, through = (excess(part, neither) if neither.enough else fall(part) for part in (left, right, both))
+    half = through.value / 2
+    if not left.enough:
+        return f"nearly all its rows are {_words(by)}" if right.enough and still.low > 0 else ""
+    if not half > 0 or alone.low > 0 or alone.value > half or (right.enough and still.value < half):
+        return ""
+    said = f"falls only through {_words(by)}: without it {_values(left)}, {_interval(fall(left))}"
+    return f"{said}; {_words(by)} elsewhere {_values(right)}" if right.enough else said
 
 
 def _evidence(fallen: Fallen, chosen: Slice, best: Slice, item: Estimate) -> SliceEvidence:
-    before, after = accuracy(*fallen.of(chosen, fallen.before)), accuracy(*fallen.of(chosen, fallen.after))
+    inside = fallen.inside(chosen)
     if chosen == best:
-        return SliceEvidence(chosen, before, after, item, "the slice", "fell, and the rest did not")
-    alone = _carried(fallen, chosen, best)
-    moved = fallen.fall(chosen)
-    if alone is not None and moved.high < 0:
-        tag, value = best[0]
-        reason = f"falls only through {tag} = {value}: without it the change is {alone.value:+.3f} [{alone.low:+.3f}, {alone.high:+.3f}]"
-        return SliceEvidence(chosen, before, after, item, "carried", reason)
-    reason = (
-        f"changed by {moved.value:+.3f} [{moved.low:+.3f}, {moved.high:+.3f}]"
-        if np.isfinite(moved.value)
-        else "has too few labels to say"
+        reason = f"fell more than the other rows, which changed {_values(fallen.outside(chosen))}"
+        return SliceEvidence(chosen, inside.accuracy(0), inside.accuracy(1), item, "the slice", reason)
+    fell = inside.enough and fall(inside).low > 0
+    why = _carried(fallen, chosen, best) if fell else ""
+    if why:
+        return SliceEvidence(chosen, inside.accuracy(0), inside.accuracy(1), item, "carried", why)
+    return _untouched(fallen, chosen, item)
+
+
+def _untouched(fallen: Fallen, chosen: Slice, item: Estimate) -> SliceEvidence:
+    inside = fallen.inside(chosen)
+    reason = "has too few labels to say"
+    if inside.enough:
+        moved = fall(inside)
+        reason = "shows no fall"
+        if moved.low > 0:
+            reason = "fell too, beyond the other rows" if item.low > 0 else "fell no more than the other rows"
+        reason = f"{reason}, {_interval(moved)}"
+    return SliceEvidence(chosen, inside.accuracy(0), inside.accuracy(1), item, "as before", reason)
+
+
+def _all_rows(fallen: Fallen) -> SliceEvidence:
+    whole = fallen.inside(())
+    moved = fall(whole) if whole.enough else NONE
+    said = "they fell together" if moved.low > 0 else "no fall is shown"
+    if not whole.enough:
+        said = "there are too few labels to say"
+    return SliceEvidence(
+        (), whole.accuracy(0), whole.accuracy(1), moved, "the slice", f"no slice stands out: all rows; {said}"
     )
-    return SliceEvidence(chosen, before, after, item, "as before", reason)
+
+
+def _words(chosen: Slice) -> str:
+    return ", ".join(f"{tag} = {value}" for tag, value in chosen) or "all rows"
+
+
+def _values(group: Group) -> str:
+    return f"{1 - group.rate(0):.3f} → {1 - group.rate(1):.3f}" if group.enough else "unknown, too few labels"
+
+
+def _interval(found: Estimate) -> str:
+    """Write a fall as the change it is: −fall, with its interval."""
+    return f"change {-found.value:+.3f} [{-found.high:+.3f}, {-found.low:+.3f}]"

@@ -94,16 +94,35 @@ def fall_words(
     return title, f"{said} Most likely because of {cause.what}{inputs}."
 
 
+def _text(value: str) -> str:
+    """Quote a text for SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _asked(query: str) -> str:
+    r"""Write the command that asks a question; what a shell would take for its own is escaped.
+
+    >>> _asked("SELECT 1 WHERE 'a' = '$HOME'")
+    'watchglass sql "SELECT 1 WHERE \'a\' = \'\\$HOME\'"'
+    """
+    for special in ("\\", '"', "$", "`"):
+        query = query.replace(special, "\\" + special)
+    return f'watchglass sql "{query}"'
+
+
+def _wrong_rows(model: str, onset: str, chosen: Slice) -> str:
+    where = "".join(f" AND (p.tags->>{_text(tag)}) = {_text(value)}" for tag, value in chosen)
+    return (
+        "SELECT p.id, p.time, p.prediction, l.label FROM predictions p JOIN labels l USING (model, environment, id)"  # noqa: S608 - shown to be run by a person
+        f" WHERE model = {_text(model)} AND p.time >= '{onset}'{where} AND p.prediction != l.label ORDER BY p.time LIMIT 20"
+    )
+
+
 def next_steps(incident: Incident, cause: Cause | None, differences: Sequence[str]) -> tuple[NextStep, ...]:
     """Say what to do: mend the cause, look at the predictions, see it close."""
     onset = incident.onset.strftime("%Y-%m-%d")
     chosen = next((item.slice for item in incident.slices if item.role == "the slice"), ())
-    where = "".join(f" AND tags->>'{tag}' = '{value}'" for tag, value in chosen)
-    rows = f"SELECT id, time, prediction, label FROM predictions JOIN labels USING (model, environment, id) WHERE model = '{incident.model}'"
-    look = NextStep(
-        "Look at what it got wrong.",
-        (f"""watchglass sql "{rows} AND predictions.time >= '{onset}'{where} AND prediction != label LIMIT 20\"""",),
-    )
+    look = NextStep("Look at what it got wrong.", (_asked(_wrong_rows(incident.model, onset, chosen)),))
     if incident.severity == "notice":
         return (
             NextStep(
@@ -126,7 +145,7 @@ def next_steps(incident: Incident, cause: Cause | None, differences: Sequence[st
     )
     if cause.artifacts:
         mend += ", or correct " + ", ".join(name for name, _ in cause.artifacts)
-    seen = (f"watchglass sql \"SELECT * FROM reads WHERE run = '{cause.run}'\"",) if cause.run else ()
+    seen = (_asked(f"SELECT * FROM reads WHERE run = {_text(cause.run)}"),) if cause.run else ()  # noqa: S608 - shown
     steps = [NextStep(f"{mend}. Then run what is downstream again for the days since {day(incident.onset)}.", seen)]
     if differences:
         steps.append(NextStep("What the new input says: " + "; ".join(differences)))
