@@ -41,5 +41,5 @@ def pytest_runtest_logreport(report):
 
 def pytest_sessionfinish(session):
     if os.environ.get("CI") and _skipped:
-        print("\nskipped, though CI could run them:\n  " + "\n  ".join(_skipped))  # noqa: T201
+        print("\nskipped, though CI could run them:\n  " + "\n  ".join(_skipped))
         session.exitstatus = 1

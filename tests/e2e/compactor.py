@@ -4,7 +4,12 @@ import sys
 
 import watchglass as wg
 
-with wg.open(sys.argv[1]) as store:
-    print("compacting", flush=True)
-    while True:
-        store.compact()
+
+def main(folder):
+    with wg.open(folder) as store:
+        while True:
+            store.compact()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -20,7 +20,7 @@ from watchglass.cli.printing import json_option, print_table, store_option
 @store_option
 @json_option
 def sql(query: str, model: str | None, path: str | None, *, as_csv: bool, as_json: bool) -> None:
-    """Answer one SELECT over predictions, labels, runs, artifacts, reads, writes, models, incidents …"""
+    """Answer one SELECT over predictions, labels, runs, artifacts, reads, writes, models, incidents and more."""
     with wg.open(path) as store:
         table = store.sql(query, model=model)
     if as_json:

@@ -82,7 +82,7 @@ def demo(folder: str, seed: int, port: int, *, in_process: bool, go_on: bool, se
 )
 @store_option
 @json_option
-def replay(  # noqa: PLR0913 - options
+def replay(  # noqa: PLR0913, PLR0917 - options
     file: str,
     model: str | None,
     time: str | None,

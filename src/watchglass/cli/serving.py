@@ -15,7 +15,9 @@ HOST = "127.0.0.1"
 def _free(port: int) -> socket.socket:
     """Bind the port that was asked for, or, when it is in use, any."""
     for wanted in (port, 0):
-        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        bound = socket.socket(
+            socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+        )  # named, else asyncio leaves Nagle's delay on
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((HOST, wanted))

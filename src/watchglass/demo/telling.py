@@ -110,19 +110,19 @@ def tell(told: Told) -> str:
     rang = "; ".join(f"{rule.rule} on {rule.days}" for rule in told.rules)
     raised = sum(item.raised.date() > told.planted.population - timedelta(days=1) for item in told.incidents)
     days = told.rules[0].of
-    return "\n\n".join(
-        [
-            head,
-            *stories,
-            f"Planted: {date(_at(truth.population))} digit {truth.digit} becomes common (harmless); {date(_at(truth.release))}"
-            f" {truth.release_component}, version {truth.release_version}, writes {truth.release_artifact} (harmless);"
-            f" {date(_at(truth.fault))} {truth.component}, version {truth.version}, reads {truth.artifact}, which says {truth.site} = {truth.scale}"
-            f" instead of {truth.true_scale}.",
-            f"On the {days} days after the first {REFERENCE}, rules in common use would have rung, on any column: {rang}. Watchglass raised {raised}.",
-            f"See it:  watchglass serve --store {told.folder}    watchglass explain 1 --store {told.folder}\n"
-            f"Mend it: watchglass demo --continue --dir {told.folder}",
-        ]
+    plan = (
+        f"Planted: {date(_at(truth.population))} digit {truth.digit} becomes common (harmless); {date(_at(truth.release))}"
+        f" {truth.release_component}, version {truth.release_version}, writes {truth.release_artifact} (harmless);"
+        f" {date(_at(truth.fault))} {truth.component}, version {truth.version}, reads {truth.artifact}, which says"
+        f" {truth.site} = {truth.scale} instead of {truth.true_scale}."
     )
+    others = (
+        f"On the {days} days after the first {REFERENCE}, rules in common use would have rung, on any column: {rang}."
+        f" Watchglass raised {raised}."
+    )
+    see = f"See it:  watchglass serve --store {told.folder}    watchglass explain 1 --store {told.folder}"
+    mend = f"Mend it: watchglass demo --continue --dir {told.folder}"
+    return "\n\n".join([head, *stories, plan, others, f"{see}\n{mend}"])
 
 
 def _at(day: object) -> datetime:

@@ -40,8 +40,9 @@ def story(incident: Incident) -> str:
         parts.append(_line("Why", "\n".join(_cause(cause) for cause in incident.causes)))
     if incident.ruled_out:
         parts.append(_line("Ruled out", "\n".join(f"{item.what}: {item.why}" for item in incident.ruled_out)))
-    for step in incident.next_steps:
-        parts.append(_line("Next", "\n".join([step.text, *(f"$ {command}" for command in step.commands)])))
+    parts += [
+        _line("Next", "\n".join([step.text, *(f"$ {line}" for line in step.commands)])) for step in incident.next_steps
+    ]
     return "\n".join(parts)
 
 

@@ -49,11 +49,8 @@ def overview(folder: Folder, engine: Engine) -> Overview:
         else []
     )
     with engine.connect() as connection:
-        rows = dict(
-            connection.execute(sa.select(c.files.c.kind, sa.func.sum(c.files.c.rows)).group_by(c.files.c.kind))
-            .tuples()
-            .all()
-        )
+        counts = sa.select(c.files.c.kind, sa.func.sum(c.files.c.rows)).group_by(c.files.c.kind)
+        rows = {kind: int(total) for kind, total in connection.execute(counts)}
         served = c.files.c.kind == "predictions"
         first, last = connection.execute(
             sa.select(sa.func.min(c.files.c.first), sa.func.max(c.files.c.last)).where(served)
@@ -71,8 +68,8 @@ def overview(folder: Folder, engine: Engine) -> Overview:
         ).scalar_one()
     return Overview(
         path=str(folder.root),
-        predictions=int(rows.get("predictions", 0)),
-        labels=int(rows.get("labels", 0)),
+        predictions=rows.get("predictions", 0),
+        labels=rows.get("labels", 0),
         first=None if first is None else moment(first),
         last=None if last is None else moment(last),
         models=counted["models"],
