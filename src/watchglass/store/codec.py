@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields, is_dataclass
 from datetime import date, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -40,17 +41,17 @@ def decode(kind: type[T], text: str) -> T:
 
 
 def plain(record: object) -> Json:
-    """Give a record as plain JSON values for others to read: NaN and infinities become null."""
-    return _plain(_adapter(type(record)).dump_python(record))
-
-
-def _plain(value: object) -> Json:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
+    """Give a record of any kind as plain JSON values for others to read: NaN and infinities become null."""
+    if is_dataclass(record) and not isinstance(record, type):
+        return {
+            item.name: plain(getattr(record, item.name)) for item in fields(record) if not item.name.startswith("_")
+        }
+    if isinstance(record, dict):
+        return {str(key): plain(item) for key, item in record.items()}
+    if isinstance(record, list | tuple):
+        return [plain(item) for item in record]
+    if isinstance(record, float) and not math.isfinite(record):
         return None
-    if isinstance(value, date | timedelta):
-        return value.isoformat() if isinstance(value, date) else str(value)
-    return cast("Json", value)
+    if isinstance(record, date | timedelta):
+        return record.isoformat() if isinstance(record, date) else str(record)
+    return cast("Json", record)
