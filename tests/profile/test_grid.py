@@ -10,7 +10,6 @@ from hypothesis.extra import numpy as hnp
 
 from watchglass.profile.columns import frame_of
 from watchglass.profile.grid import coarse_bins, keys_of, midpoints
-from watchglass.profile.shapes import edge_values
 
 any_float = st.floats(allow_nan=True, allow_infinity=True, width=64)
 columns = hnp.arrays(np.float64, st.integers(0, 60), elements=any_float)
@@ -67,10 +66,6 @@ def test_coarse_bins_are_unions_of_buckets_and_hold_like_shares():
     assert (np.diff(bins[np.argsort(keys, kind="stable")]) >= 0).all()
     shares = np.bincount(bins, minlength=32) / len(values)
     assert shares.max() < 0.045
-    edges = edge_values(np.asarray(frame.edges), frame.centre)
-    assert len(edges) == len(frame.edges) + 2
-    inside = (values >= edges[5]) & (values < edges[6])
-    assert inside.mean() == pytest.approx(shares[5], abs=1e-9)
 
 
 def test_a_quantile_from_the_grid_is_off_by_less_than_a_thousandth_of_the_rows():

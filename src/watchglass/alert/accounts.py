@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from watchglass.alert.lifecycle import NEAR
+from watchglass.alert.histograms import of_column
+from watchglass.alert.lifecycle import NEAR, main_slice
 from watchglass.explain import alternatives, wording
 from watchglass.explain.causes import LISTED, LOOK_BACK, Scene, ruled_out, sharpest_step, weigh
+from watchglass.explain.movement import most_moved
 from watchglass.explain.settings_diff import differences
 from watchglass.explain.slices import Fallen, rank
 from watchglass.monitor.accuracy import accuracy
 from watchglass.records import Evidence, Histogram, Impact, Point, RuledOut
 from watchglass.store.changes import changes, reach
 from watchglass.store.histories import inside_and_outside
+from watchglass.store.spread import spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 BEFORE = 30  # windows that stand for how it was
 CHART_BEFORE = 21
+BINS = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,10 +229,25 @@ def _charts(
 
 
 def _histogram(known: Known, incident: Incident, features: Mapping[str, Coarse], fallen: Fallen) -> Histogram | None:
-    from watchglass.alert.histograms import of_column, of_slice  # noqa: PLC0415 - drawn only when told
-
+    """Draw the column that moved most in the slice from its rows; without a slice, the first column from the counts."""
     names = [column.name for column in incident.columns]
-    if features:
-        moved = [name for name in names if name in features] or sorted(features)
-        return of_slice(known.engine, incident.model, moved[0], features[moved[0]], (fallen.before, fallen.after))
-    return of_column(known.history, names[0], (fallen.before, fallen.after)) if names else None
+    chosen = main_slice(incident)
+    if not chosen or not features:
+        return of_column(known.history, names[0], (fallen.before, fallen.after)) if names else None
+    moved = most_moved(features, fallen.before.tolist(), fallen.after.tolist())
+    if moved is None:
+        return None
+    first, onset, last = (
+        known.history.day(int(window)) for window in (fallen.before.min(), fallen.after.min(), fallen.after.max() + 1)
+    )
+    drawn = spread(
+        known.folder,
+        known.engine,
+        incident.model,
+        environment=incident.environment,
+        feature=moved.column,
+        of=chosen,
+        days=(first, onset, last),
+        bins=BINS,
+    )
+    return None if drawn is None else Histogram(moved.column, drawn.edges, (), drawn.before, drawn.after)

@@ -8,30 +8,16 @@ import numpy as np
 
 from watchglass.profile.grid import COARSE, midpoints
 from watchglass.profile.histories import CategoryHistory, NumberHistory
-from watchglass.profile.shapes import edge_values, shares
+from watchglass.profile.shapes import shares
 from watchglass.records import Histogram
-from watchglass.store.models import features_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from sqlalchemy.engine import Engine
 
-    from watchglass.explain.movement import Coarse
     from watchglass.store.histories import History
 
 Windows = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
 VALUES = 12
-
-
-def of_slice(engine: Engine, model: str, name: str, counts: Coarse, windows: Windows) -> Histogram | None:
-    """Draw a feature inside a slice from its coarse counts."""
-    with engine.connect() as connection:
-        feature = next((item for item in features_of(connection, model) if item.name == name), None)
-    if feature is None or feature.centre is None:
-        return None
-    edges = edge_values(np.asarray(feature.edges, dtype=np.int64), feature.centre)
-    before, after = (shares(counts[0][chosen].sum(axis=0)) for chosen in windows)
-    return Histogram(name, tuple(edges.tolist()), (), before, after)
 
 
 def of_column(history: History, name: str, windows: Windows) -> Histogram | None:

@@ -121,6 +121,8 @@ class Watch:
 
     def _drift_verdict(self, found: DriftFinding, closed: datetime) -> Verdict:
         verdict = self._verdict("drift", found.window, closed, violated=found.violated, evidence=found.evidence)
+        if not found.judged:
+            return replace(verdict, status="unknown")
         return (
             replace(verdict, onset=self.known(found.window).time(found.onset), columns=self._columns(found))
             if found.violated
@@ -211,6 +213,7 @@ class Watch:
                 onset_low=known.time(found.onset_low),
                 onset_high=known.time(found.onset_high),
             )
+            item = replace(item, charts=replace(item.charts, odds=()))
             item = lifecycle.noted(item, closed, f"Accuracy of {words} fell: severity raised to page", "escalated")
         else:
             item = lifecycle.noted(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from watchglass.explain.contrast import NONE, Counts, Group, excess, fall
+from watchglass.explain.wording import signed
 from watchglass.monitor.accuracy import change
 from watchglass.records import Estimate, SliceEvidence
 
@@ -191,4 +192,4 @@ def _values(group: Group) -> str:
 
 def _interval(found: Estimate) -> str:
     """Write a fall as the change it is: −fall, with its interval."""
-    return f"change {-found.value:+.3f} [{-found.high:+.3f}, {-found.low:+.3f}]"
+    return f"change {signed(-found.value)} [{signed(-found.high)}, {signed(-found.low)}]"

@@ -57,11 +57,20 @@ def column_words(column: ColumnEvidence) -> str:
     return f"{column.name} ({what} {percent(column.before)} to {percent(column.after)})"
 
 
+def signed(value: float) -> str:
+    """Write a change with three decimals, never a negative nothing.
+
+    >>> signed(0.0131), signed(-0.0002)
+    ('+0.013', '+0.000')
+    """
+    return f"{round(value, 3) + 0.0:+.3f}"
+
+
 def lost_words(fall: Estimate | None, before: Estimate | None, after: Estimate | None) -> str:
     """Say what a change of the data did to performance, never more than the interval allows."""
     if fall is None or before is None or after is None or not fall.rows:
         return "its effect on performance is not known: no labels since"
-    interval = f"change {fall.value:+.3f} [{fall.low:+.3f}, {fall.high:+.3f}]"
+    interval = f"change {signed(fall.value)} [{signed(fall.low)}, {signed(fall.high)}]"
     told = f"accuracy {before.value:.3f} before, {after.value:.3f} since, {interval}"
     if fall.low >= 0:
         return f"no performance is lost: {told}"

@@ -78,7 +78,10 @@ class DriftState:
 
 @dataclass(frozen=True, slots=True)
 class DriftFinding:
-    """What a window says: `evidence` in units of the alarm level, `strip` the worst column in times its own limit."""
+    """What a window says: `evidence` in units of the alarm level, `strip` the worst column in times its own limit.
+
+    While a monitor learns anew, a window is held against the reference before and `judged` is False: it alarms nothing.
+    """
 
     window: int
     violated: bool
@@ -88,6 +91,7 @@ class DriftFinding:
     onset_low: int
     onset_high: int
     columns: tuple[Moved, ...]
+    judged: bool = True
 
 
 class DriftMonitor:
@@ -100,39 +104,53 @@ class DriftMonitor:
         self.state = state
         self._columns = tuple(columns)
         self._log_alarm = math.log(2 * windows_per_false_alert)
-        self._learnt: tuple[tuple[int, int], Table, NDArray[np.int64], ted.Learnt] | None = None
+        self._learnt: dict[tuple[int, int], tuple[Table, NDArray[np.int64], ted.Learnt]] = {}
 
-    def _reference(self) -> tuple[Table, NDArray[np.int64], ted.Learnt]:
-        """Learn from the reference, once for each."""
-        span = (self.state.start, self.state.end)
-        if self._learnt is None or self._learnt[0] != span:
-            asked = np.arange(*span)
+    def _reference(self, start: int, end: int) -> tuple[Table, NDArray[np.int64], ted.Learnt]:
+        """Learn from a reference, once for each."""
+        if (start, end) not in self._learnt:
+            asked = np.arange(start, end)
             made = table(self._columns, asked)
             used = asked[made.there[asked]]
-            self._learnt = (span, made, used, ted.learn(made.z[used], made.floor))
-        return self._learnt[1:]
+            self._learnt = {
+                **dict(list(self._learnt.items())[-1:]),
+                (start, end): (made, used, ted.learn(made.z[used], made.floor)),
+            }
+        return self._learnt[start, end]
 
     def step(self, window: int) -> DriftFinding | None:
-        """Judge one closed window; None while learning, where there are no rows, or when it was judged before."""
+        """Judge one closed window; None while learning first, where there are no rows, or when it was judged before."""
         if window < self.state.judged or not self._columns or window >= len(self._columns[0].counts):
             return None
         self.state = replace(self.state, judged=window + 1)
         if not self.state.armed(window):
             self.state = self._filled(self.state, window)
-            return None
-        made, used, learnt = self._reference()
-        if len(used) < FEWEST_REFERENCE or not made.there[window]:
-            return None
-        after = np.arange(max(self.state.end, self.state.since), window + 1)
-        after = after[made.there[after]]
-        found = ted.evidence(learnt, made.z[after])
-        log_odds = np.log(made.weight) + found.log_sr - self._log_alarm
-        finding = self._finding(window, after, found, log_odds)
-        if finding.violated:
+            return self._seen_while_learning(window)
+        finding = self._weigh((self.state.start, self.state.end), max(self.state.end, self.state.since), window)
+        if finding is not None and finding.violated:
             end = max(finding.onset + REBASED, window + 1)
             held = (self.state.start, self.state.end, self.state.wanted)
             self.state = self._filled(DriftState(finding.onset, end, window + 1, held), window)
         return finding
+
+    def _weigh(self, reference: tuple[int, int], since: int, window: int) -> DriftFinding | None:
+        """Weigh the windows [since, window] against a reference; None without enough of it, or without rows in the window."""
+        made, used, learnt = self._reference(*reference)
+        if len(used) < FEWEST_REFERENCE or not made.there[window]:
+            return None
+        after = np.arange(since, window + 1)
+        after = after[made.there[after]]
+        found = ted.evidence(learnt, made.z[after])
+        log_odds = np.log(made.weight) + found.log_sr - self._log_alarm
+        return self._finding(window, (made, used, after), found, log_odds)
+
+    def _seen_while_learning(self, window: int) -> DriftFinding | None:
+        """Tell how far a window lies from the reference before the last alert; it alarms nothing."""
+        if self.state.previous is None or window < self.state.start:
+            return None
+        start, end, _ = self.state.previous
+        seen = self._weigh((start, end), self.state.start, window)
+        return None if seen is None else replace(seen, judged=False, violated=False, columns=())
 
     def _filled(self, state: DriftState, window: int) -> DriftState:
         """Move the end of a reference that is due at the next window, but had days without data, by what it lacks."""
@@ -146,9 +164,13 @@ class DriftMonitor:
         return replace(state, end=window + 1 + lacking) if lacking > 0 else state
 
     def _finding(
-        self, window: int, after: NDArray[np.int64], found: ted.Evidence, log_odds: NDArray[np.float64]
+        self,
+        window: int,
+        weighed: tuple[Table, NDArray[np.int64], NDArray[np.int64]],
+        found: ted.Evidence,
+        log_odds: NDArray[np.float64],
     ) -> DriftFinding:
-        made, used, _ = self._reference()
+        made, used, after = weighed
         best = int(np.argmax(log_odds))
         low, onset, high = onset_interval(found, best)
         violated = bool(log_odds[best] >= 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from watchglass.show.words import day, interval, moment, number, percent, slice_words
+from watchglass.show.words import day, interval, moment, number, percent, signed, slice_words
 
 if TYPE_CHECKING:
     from watchglass.records import Cause, ColumnEvidence, Incident, SliceEvidence
@@ -73,7 +73,7 @@ def _bad(incident: Incident) -> str:
     lines = []
     if incident.fall:
         lines.append(
-            f"accuracy changed by {incident.fall.value:+.3f} [{incident.fall.low:+.3f}, {incident.fall.high:+.3f}]"
+            f"accuracy changed by {signed(incident.fall.value, 3)} [{signed(incident.fall.low, 3)}, {signed(incident.fall.high, 3)}]"
         )
         if incident.severity == "notice":
             lines.append("no performance is lost" if incident.fall.high >= 0 else "")

@@ -20,7 +20,9 @@ from watchglass.web.inbox import counts, groups
 from watchglass.web.pages import emphasised, json, page
 
 if TYPE_CHECKING:
-    from watchglass.records import Incident, ModelStatus
+    from collections.abc import Sequence
+
+    from watchglass.records import ColumnEvidence, Incident, ModelStatus
     from watchglass.show.drawing import Chart
     from watchglass.web.reads import Reads
 
@@ -89,10 +91,15 @@ def shown(incident: Incident, status: ModelStatus | None) -> dict[str, object]:
         "way": view.path(incident),
         "checks": _CHECKS,
         "slices": [(found, change(found, scale)) for found in incident.slices],
-        "columns": [(column, view.column_words(column)) for column in incident.columns],
+        "columns": [(column, view.column_words(column)) for column in alarming(incident.columns)],
         "figures": figures(incident, status),
         "dots": _DOTS,
     }
+
+
+def alarming(columns: Sequence[ColumnEvidence]) -> Sequence[ColumnEvidence]:
+    """Keep the columns that passed the alarm level; the first one always."""
+    return [column for place, column in enumerate(columns) if place == 0 or column.evidence >= 1]
 
 
 def figures(incident: Incident, status: ModelStatus | None) -> list[Figure]:
