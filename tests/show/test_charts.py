@@ -126,7 +126,7 @@ def test_an_incident_draws_what_it_has_and_no_more(made):
 def test_sentences_give_the_numbers_of_the_records(made):
     first, second, third = charts(made.page(), WIDE, made.digits())
     assert first.headline == "Accuracy of site = harbour went from 0.956 to 0.699"
-    assert second.headline == "ink moved from a mean of 0.305 to 0.481"
+    assert second.headline == "ink at site = harbour moved from a mean of 0.305 to 0.481"
     assert third.headline == "It passed the alarm level on 14 June, 2 days after the onset"
     shares = charts(made.notice(), WIDE)[1]
     assert shares.headline.replace("\u00a0", " ") == "prediction: the share of 1 went from 10.4 % to 19.3 %"

@@ -301,7 +301,7 @@ def test_the_charts_are_files_too(story):
     assert story.get("/incidents/17/evidence.png").content.startswith(b"\x89PNG")
     spec = story.get("/incidents/17/histogram.json").json()
     assert spec["$schema"].endswith("v6.json")
-    assert spec["description"].startswith("ink moved from")
+    assert spec["description"].startswith("ink at site = harbour moved from")
 
 
 def test_the_box_leads_to_the_model_or_the_incident(story):

@@ -32,9 +32,11 @@ def histogram(incident: Incident, width: int) -> Chart | None:
         return None
     spec = _categories(found, incident, width) if found.values else _numbers(found, width)
     column = next((c for c in incident.columns if c.name == found.column), None)
-    headline = _headline(found, column)
+    chosen = next((item.slice for item in incident.slices if item.role == "the slice"), ())
+    where = f" at {words.slice_words(chosen)}" if chosen else ""
+    headline = _means(found, where) if chosen and not found.values else _headline(found, column)
     said = f"{headline}. Reference in grey, since the onset in blue."
-    return Chart("histogram", words.cut(found.column, 36), spec, said, headline)
+    return Chart("histogram", words.cut(found.column, 36) + where, spec, said, headline)
 
 
 def drawn_edges(edges: Sequence[float]) -> list[float]:
@@ -137,6 +139,15 @@ def _categories(found: Histogram, incident: Incident, width: int) -> Spec:
         layers.append(label(words.cut(found.values[i], 15), (-8, at), ink, align="right", bold=bold))
         layers.append(label(words.percent(found.current[i]), (plot.width + 6, at), ink, bold=bold))
     return frame(plot, [*layers, *_key()])
+
+
+def _means(found: Histogram, where: str) -> str:
+    """Say how the mean moved in the slice, from the bins drawn."""
+    middle = [(a + b) / 2 for a, b in pairwise(drawn_edges(found.edges))]
+    before, since = (
+        sum(x * share for x, share in zip(middle, shares, strict=True)) for shares in (found.reference, found.current)
+    )
+    return f"{found.column}{where} moved from a mean of {words.number(before)} to {words.number(since)}"
 
 
 def _headline(found: Histogram, column: ColumnEvidence | None) -> str:
