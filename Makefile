@@ -7,6 +7,7 @@ UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
 ARGS ?=
+export UV_SYSTEM_CERTS := true  # as pip does: a company's own certificates count
 
 .PHONY: help demo test check fix lock packages torture clean
 
@@ -50,13 +51,14 @@ $(UV):
 .venv/demo: requirements/demo.txt pyproject.toml | $(UV) .venv/bin/python
 	@[ -e .venv/dev ] || { echo "setting up the locked environment"; \
 	  $(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements/demo.txt; \
-	  $(UV) pip install --quiet --no-deps --python $(BIN)/python -e .; }
+	  $(UV) pip install --quiet --no-deps --python $(BIN)/python -e .; $(BIN)/python -m compileall -q src; }
 	@touch $@
 
 .venv/dev: requirements/dev.txt pyproject.toml | $(UV) .venv/bin/python
 	@echo "setting up the locked environment"
 	@$(UV) pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements/dev.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python -e .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 clean:  ## remove the environments and what tests left
