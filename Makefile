@@ -7,7 +7,8 @@ UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
 ARGS ?=
-export UV_SYSTEM_CERTS := true  # as pip does: a company's own certificates count
+# as pip does: a company's own certificates count
+export UV_SYSTEM_CERTS := true
 
 .PHONY: help demo test check fix lock packages torture clean
 
