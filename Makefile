@@ -25,7 +25,10 @@ torture: .venv/dev  ## the long form of the kill -9 tests
 	@WATCHGLASS_TORTURE=1 $(BIN)/python -m pytest tests/e2e -m slow $(ARGS)
 
 check: .venv/dev  ## style, types, layers
-	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo 2>/dev/null || { $(BIN)/lint-imports; exit 1; }
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 fix: .venv/dev  ## format, and mend what ruff can mend
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .

@@ -19,7 +19,7 @@ EVENTS = 100_000 if os.environ.get("WATCHGLASS_TORTURE") else 20_000
 
 def start(script, *arguments, told=None, **environment):
     command = [sys.executable, str(HERE / script), *map(str, arguments)]
-    with open(told or os.devnull, "w") as output:
+    with Path(told or os.devnull).open("w") as output:
         return subprocess.Popen(command, stdout=output, env={**os.environ, **environment})
 
 
