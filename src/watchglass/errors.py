@@ -4,11 +4,13 @@
 
     WatchglassError
     ├── StoreError (OSError)              the directory cannot be read or written
-    │   └── StoreTooNew                   it was written by a newer version of the package
+    │   ├── StoreTooNew                   it was written by a newer version of the package
+    │   └── LeaseLost                     another process took over what this one was publishing (store/leases.py)
     ├── UnknownName (LookupError)         a model, incident, component or column that is not recorded
     ├── BadInput (ValueError)             a value, file or column that cannot be taken as it is
     ├── NotEmpty (ValueError)             a replay into a model that has rows
     ├── QueryRefused (ValueError)         a question that is not exactly one SELECT
+    ├── ServiceFailed (RuntimeError)      the demonstration's service did not start or answer (demo/client.py)
     └── MissingLibrary (ImportError)      an optional library is not installed
 """
 

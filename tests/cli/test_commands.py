@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,7 +63,7 @@ def test_every_command_has_help_and_the_list_is_as_documented():
     for name in commands.commands:
         done = run(name, "--help")
         assert done.returncode == 0
-        assert ("--json" in done.stdout) == (name != "serve")
+        assert "--json" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["status", "models", "incidents", "explain", "check"])
@@ -136,6 +138,21 @@ def test_a_store_that_is_not_there_or_cannot_be_made_is_told(tmp_path):
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_serve_prints_its_address_and_answers_until_stopped(folder):
+    command = [sys.executable, "-c", "from watchglass.cli.main import main; main()", "serve", "--port", "0", "--json"]
+    with subprocess.Popen([*command, "--store", str(folder / "store")], stdout=subprocess.PIPE, text=True) as serving:
+        address = json.loads(serving.stdout.readline())["address"]
+        for _ in range(100):
+            try:
+                found = httpx.get(f"{address}/api/v1/models", trust_env=False)
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        serving.terminate()
+        assert serving.wait(20) in (0, -15)
+    assert found.json()[0]["name"] == "fraud"
 
 
 def test_check_fails_on_what_it_is_told_to(folder, tmp_path):

@@ -66,6 +66,19 @@ def test_a_file_that_no_transaction_published_is_invisible_and_swept_when_old(be
     assert published.exists()
 
 
+def test_what_a_writer_left_half_made_is_swept_when_old(bench):
+    bench.model()
+    left = [bench.folder.row_log / name for name in ("a.jsonl.open", "b.parquet.tmp", "c.parquet.json")]
+    for path in left:
+        path.write_bytes(b"")
+    bench.compact()
+    assert all(path.exists() for path in left), "its writer may live"
+    for path in left:
+        os.utime(path, (1, 1))
+    bench.compact()
+    assert not any(path.exists() for path in left)
+
+
 def test_corrupt_lines_are_kept_aside_with_their_reason_and_nothing_else_is_lost(bench):
     bench.model()
     bad = b'{"kind":"prediction"\n[1]\n{"kind":"prediction","model":"digits","id":"x","time":1.5}\n\xff\xfe\n{"kind":"metric","model":"m","id":"i","time":1}\n'

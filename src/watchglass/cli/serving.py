@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 import click
 
 import watchglass as wg
-from watchglass.cli.printing import store_option
+from watchglass.cli.printing import json_option, store_option
 
 HOST = "127.0.0.1"
 
@@ -30,15 +31,17 @@ def _free(port: int) -> socket.socket:
     raise AssertionError
 
 
-def run_server(path: str | None, port: int) -> None:
-    """Serve the pages until stopped, and print their address."""
+def run_server(path: str | None, port: int, *, as_json: bool = False) -> None:
+    """Serve the pages until stopped, and print their address first."""
     import uvicorn  # noqa: PLC0415 - costs only who serves
 
     from watchglass.web.app import create_app  # noqa: PLC0415 - likewise
 
     with wg.open(path) as store, _free(port) as bound:
         address = f"http://{HOST}:{bound.getsockname()[1]}"
-        click.echo(f"pages: {address}   (Ctrl-C stops)")
+        click.echo(
+            json.dumps({"address": address, "store": store.path}) if as_json else f"pages: {address}   (Ctrl-C stops)"
+        )
         server = uvicorn.Server(uvicorn.Config(create_app(store), log_level="warning"))
         server.run(sockets=[bound])
 
@@ -52,9 +55,10 @@ def run_server(path: str | None, port: int) -> None:
     help="The port; another is taken when it is in use.",
 )
 @store_option
-def serve(port: int, path: str | None) -> None:
+@json_option
+def serve(port: int, path: str | None, *, as_json: bool) -> None:
     """Serve the pages and the API on this machine."""
-    run_server(path, port)
+    run_server(path, port, as_json=as_json)
 
 
 COMMANDS = (serve,)

@@ -274,7 +274,10 @@ def _sweep_orphans(folder: Folder, engine: Engine) -> None:
     for path in folder.tables.glob("*/*.parquet"):
         if str(path.relative_to(folder.tables)) not in listed and path.stat().st_mtime < old:
             path.unlink(missing_ok=True)
-    for path in [*folder.row_log.glob("*.tmp"), *folder.row_log.glob("*.parquet.json")]:
-        alone = path.suffix == ".tmp" or not path.with_suffix("").exists()
+    drafts = [
+        path for log in (folder.row_log, folder.graph_log) for path in log.iterdir() if path.suffix in (".tmp", ".open")
+    ]
+    for path in [*drafts, *folder.row_log.glob("*.parquet.json")]:
+        alone = path.suffix != ".json" or not path.with_suffix("").exists()
         if alone and path.stat().st_mtime < old:
             path.unlink(missing_ok=True)
