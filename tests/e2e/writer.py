@@ -9,7 +9,9 @@ def main(store, count, name):
     wg.init(store)
     for number in range(count):
         features = {"x": float(number), "y": number % 7}
-        wg.log_prediction("torture", version="1", features=features, prediction=number % 10, score=0.5, id=f"{name}-{number}")
+        wg.log_prediction(
+            "torture", version="1", features=features, prediction=number % 10, score=0.5, id=f"{name}-{number}"
+        )
         if number % 1000 == 999:
             print(number + 1, flush=True)
     print("done", flush=True)
