@@ -44,6 +44,21 @@ def test_anything_but_one_select_over_the_views_is_refused(bench, tmp_path, text
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select 1 AS one",
+        "-- why\n SELECT 1 AS one",
+        "/* a\nb */ WITH x AS (SELECT 1 AS one) SELECT * FROM x",
+        "FROM (SELECT 1 AS one)",
+        "(SELECT 1 AS one)",
+        "SELECT 1 AS one;",
+    ],
+)
+def test_a_select_is_a_select_however_it_begins(bench, text):
+    assert bench.ask(text) == [{"one": 1}]
+
+
 def test_every_view_answers_in_an_empty_store_and_in_a_full_one(bench):
     for _ in range(2):
         for view in VIEWS:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from watchglass.store.folder import Folder
 
-OTHER = "\x00other"
+OTHER = "\x1fother"  # a control character, so that no real value is taken for it
 CATEGORIES = 1000
 FRAME_ROWS = 20_000
 _CELLS = "(version VARCHAR, environment VARCHAR, day DATE, slice VARCHAR, name VARCHAR, kind VARCHAR, bucket BIGINT, value VARCHAR, known DATE, n BIGINT)"
