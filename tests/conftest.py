@@ -24,6 +24,14 @@ def _own_environment(monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def made():
+    """Incidents and models made by hand, for all who draw them."""
+    from tests.web import made
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def shared_folder():
     """The folder of public data sets beside the project."""
     folder = SHARED / "data"

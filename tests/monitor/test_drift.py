@@ -134,37 +134,17 @@ def test_too_few_reference_windows_arm_nothing_and_the_old_reference_can_be_put_
     assert DriftState.fresh(30).put_back(5) == DriftState.fresh(30)
 
 
-def test_the_strip_reaches_one_exactly_at_the_alarm():
+def test_the_strip_reaches_one_exactly_at_the_alarm_and_goes_on_while_learning_anew():
     chance = np.random.default_rng(10)
     made = days(chance, 80)
     for window in range(50, 80):
         made[window] = made[window] + 0.4
-    _, found = run([number("x", made)], 80)
-    for finding in found:
-        assert (finding.strip >= 1 - 1e-3) == (finding.evidence >= 1 - 1e-2) or finding.evidence < 1
-    assert all(0 <= finding.strip < 1 for finding in found if not finding.violated)
-    assert next(finding.strip for finding in found if finding.violated) >= 0.99
-
-
-def test_a_stream_without_weekends_learns_from_as_many_days_with_data():
-    chance = np.random.default_rng(11)
-    made = [
-        day + (0.6 if window >= 100 else 0) if window % 7 < 5 else np.array([])
-        for window, day in enumerate(days(chance, 130))
-    ]
-    _, found = run([number("x", made)], 130)
-    assert found[0].window == 42  # 30 days with data are 42 days of the calendar
-    first = next(finding for finding in found if finding.violated)
-    assert 100 <= first.onset <= 102
-
-
-def test_what_an_incident_judged_is_not_judged_again_when_the_old_reference_is_put_back():
-    chance = np.random.default_rng(12)
-    made = [day + (0.8 if 60 <= window < 70 else 0) for window, day in enumerate(days(chance, 120))]
-    monitor, raised = DriftMonitor([number("x", made)], DriftState.fresh(30)), []
-    for window in range(120):
-        finding = monitor.step(window)
-        raised += [window] if finding and finding.violated else []
-        if window == 72:
-            monitor.state = monitor.state.put_back(window)
-    assert len(raised) == 1
+    monitor, found = run([number("x", made)], 80)
+    alarm = next(finding for finding in found if finding.violated)
+    assert alarm.strip >= 0.99
+    assert all(0 <= finding.strip < 1 for finding in found if finding.window < alarm.window)
+    learning = [finding for finding in found if finding.window > alarm.window]
+    assert [finding.window for finding in learning] == list(range(alarm.window + 1, 80))
+    assert all(not finding.judged and not finding.violated and finding.columns == () for finding in learning)
+    assert learning[-1].strip > 1, "held against the reference before"
+    assert monitor.state.previous == (0, 30, 30)
