@@ -120,7 +120,8 @@ def tell(told: Told) -> str:
         f"On the {days} days after the first {REFERENCE}, rules in common use would have rung, on any column: {rang}."
         f" Watchglass raised {raised}."
     )
-    see = f"See it:  watchglass serve --store {told.folder}    watchglass explain 1 --store {told.folder}"
+    first = next((item.id for item in told.incidents if item.severity == "page"), 1)
+    see = f"See it:  watchglass serve --store {told.folder}    watchglass explain {first} --store {told.folder}"
     mend = f"Mend it: watchglass demo --continue --dir {told.folder}"
     return "\n\n".join([head, *stories, plan, others, f"{see}\n{mend}"])
 
