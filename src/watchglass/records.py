@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NewType, TypeAlias
+from typing import TYPE_CHECKING, Literal, NewType, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ModelName = NewType("ModelName", str)
 RunId = NewType("RunId", str)
@@ -101,6 +104,11 @@ class SliceEvidence:
     excess: Estimate
     role: Literal["the slice", "carried", "as before"]
     reason: str
+
+
+def main_slice(slices: Iterable[SliceEvidence]) -> Slice:
+    """Give the slice that ranked evidence is about; all rows when none stands out."""
+    return next((found.slice for found in slices if found.role == "the slice"), ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from watchglass.alert.histograms import of_column
-from watchglass.alert.lifecycle import NEAR, main_slice
+from watchglass.alert.lifecycle import NEAR
 from watchglass.explain import alternatives, wording
 from watchglass.explain.causes import LISTED, LOOK_BACK, Scene, ruled_out, sharpest_step, weigh
 from watchglass.explain.movement import most_moved
 from watchglass.explain.settings_diff import differences
 from watchglass.explain.slices import Fallen, rank
 from watchglass.monitor.accuracy import accuracy
-from watchglass.records import Evidence, Histogram, Impact, Point, RuledOut
+from watchglass.records import Evidence, Histogram, Impact, Point, RuledOut, main_slice
 from watchglass.store.changes import changes, reach
 from watchglass.store.histories import inside_and_outside
 from watchglass.store.spread import spread
@@ -58,10 +58,8 @@ class Known:
 
     def fallen(self, incident: Incident) -> Fallen:
         """Part the windows into those before the onset and those since."""
-        onset, end = (
-            self.index(incident.onset),
-            min(self.window + 1, len(self.history.rows)) if self.until is None else self.until,
-        )
+        onset = self.index(incident.onset)
+        end = min(self.window + 1, len(self.history.rows)) if self.until is None else self.until
         return Fallen.at(
             self.history.labels, self.window, range(max(0, onset - BEFORE), onset), range(onset, max(end, onset + 1))
         )
@@ -93,11 +91,12 @@ def _notice(known: Known, incident: Incident) -> Incident:
 
 def _page(known: Known, incident: Incident, earlier: Sequence[Incident]) -> Incident:
     fallen = known.fallen(incident)
-    chosen = next((item.slice for item in rank(fallen) if item.role == "the slice"), ())
-    incident = _sharpened(known, incident, fallen, chosen)
-    fallen = known.fallen(incident)
     slices = rank(fallen)
-    chosen = next((item.slice for item in slices if item.role == "the slice"), ())
+    sharpened = _sharpened(known, incident, fallen, main_slice(slices))
+    if sharpened.onset != incident.onset:
+        fallen = known.fallen(sharpened)
+        slices = rank(fallen)
+    incident, chosen = sharpened, main_slice(slices)
     before, after = (accuracy(*fallen.of(chosen, windows)) for windows in (fallen.before, fallen.after))
     features = inside_and_outside(known.folder, known.engine, incident.model, incident.environment, chosen)
     scene = Scene(known.history.first, chosen, fallen, known.index(incident.onset), features)
@@ -183,14 +182,11 @@ def _others(
                     f"changed {apart} days before the onset ({other.columns[0].name if other.columns else other.title}); {_since(other)}",
                 )
             )
-    rest = [
-        accuracy(*fallen.rest(wording_slice, windows))
-        for wording_slice in [_chosen(incident)]
-        for windows in (fallen.before, fallen.after)
-    ]
-    if _chosen(incident) and rest[0].rows and rest[1].rows:
-        told.append(RuledOut("all other rows", f"accuracy {rest[0].value:.3f} before, {rest[1].value:.3f} since"))
-    checked = (alternatives.population(fallen, _chosen(incident)), alternatives.labels(fallen, _chosen(incident)))
+    chosen = main_slice(incident.slices)
+    before, after = (accuracy(*fallen.rest(chosen, windows)) for windows in (fallen.before, fallen.after))
+    if chosen and before.rows and after.rows:
+        told.append(RuledOut("all other rows", f"accuracy {before.value:.3f} before, {after.value:.3f} since"))
+    checked = (alternatives.population(fallen, chosen), alternatives.labels(fallen, chosen))
     told += [item for item in checked if item is not None]
     return tuple(told)
 
@@ -201,10 +197,6 @@ def _since(other: Incident) -> str:
         if other.before and other.after
         else "its effect was not known"
     )
-
-
-def _chosen(incident: Incident) -> Slice:
-    return next((item.slice for item in incident.slices if item.role == "the slice"), ())
 
 
 def _charts(
@@ -231,7 +223,7 @@ def _charts(
 def _histogram(known: Known, incident: Incident, features: Mapping[str, Coarse], fallen: Fallen) -> Histogram | None:
     """Draw the column that moved most in the slice from its rows; without a slice, the first column from the counts."""
     names = [column.name for column in incident.columns]
-    chosen = main_slice(incident)
+    chosen = main_slice(incident.slices)
     if not chosen or not features:
         return of_column(known.history, names[0], (fallen.before, fallen.after)) if names else None
     moved = most_moved(features, fallen.before.tolist(), fallen.after.tolist())

@@ -13,6 +13,7 @@ from watchglass.alert.watch import Watch
 from watchglass.monitor.accuracy import accuracy
 from watchglass.records import ModelStatus, Point
 from watchglass.store import judgements
+from watchglass.store.graph import take_in
 from watchglass.store.histories import environments, history
 from watchglass.store.models import model_named, model_names
 
@@ -33,8 +34,6 @@ ORDER = ("Degraded", "No data", "Drifting", "No labels yet", "Learning", "Health
 
 def statuses(folder: Folder, engine: Engine) -> Sequence[ModelStatus]:
     """Give every model in every environment, worst first."""
-    from watchglass.store.graph import take_in  # noqa: PLC0415 - a page asks for the newest
-
     take_in(folder, engine)
     found = []
     with engine.connect() as connection:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from watchglass.records import TimelineEntry
+from watchglass.records import TimelineEntry, main_slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,15 +91,10 @@ def home_of_fall(incidents: Iterable[Incident], chosen: Slice, onset: datetime) 
     opened = [item for item in incidents if item.state in ACTIVE]
     for item in opened:
         if item.severity == "page" and (
-            near(item, onset) or (onset >= item.onset_low - NEAR and compatible(main_slice(item), chosen))
+            near(item, onset) or (onset >= item.onset_low - NEAR and compatible(main_slice(item.slices), chosen))
         ):
             return item
     return next((item for item in opened if item.kind == "drift" and near(item, onset)), None)
-
-
-def main_slice(incident: Incident) -> Slice:
-    """Give the slice of an incident; all rows when none stands out."""
-    return next((item.slice for item in incident.slices if item.role == "the slice"), ())
 
 
 def noted(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from watchglass.records import Incident
     from watchglass.store.folder import Folder
     from watchglass.store.histories import History
+    from watchglass.store.leases import Lease
 
 LATENESS = timedelta(hours=1)
 """A window closes this long after its end: rows that come later enter the counts, and no verdict is changed."""
@@ -49,7 +50,7 @@ def due(folder: Folder, engine: Engine, now: datetime, progress: Callable[[int, 
                 counted = history(folder, engine, model.name, environment)
                 if counted is not None:
                     watches.append(Watch.take_up(folder, engine, model, counted))
-        return _judge(watches, now, progress)
+        return _judge(watches, lease, now, progress)
 
 
 def closed_windows(counted: History, now: datetime) -> int:
@@ -62,7 +63,7 @@ def closed_windows(counted: History, now: datetime) -> int:
     ).days
 
 
-def _judge(watches: list[Watch], now: datetime, progress: Callable[[int, int], None] | None) -> Round:
+def _judge(watches: list[Watch], lease: Lease, now: datetime, progress: Callable[[int, int], None] | None) -> Round:
     plans = []
     for watch in watches:
         end = min(closed_windows(watch.history, now), len(watch.history.rows) + watch.delay)
@@ -72,7 +73,7 @@ def _judge(watches: list[Watch], now: datetime, progress: Callable[[int, int], N
     for watch, start, end in plans:
         before = {item.id: item for item in watch.incidents}
         for window in range(start, end):
-            watch.step(window, newest=window == end - 1)
+            watch.step(window, lease, newest=window == end - 1)
             done += 1
             if progress is not None:
                 progress(done, total)

@@ -14,10 +14,11 @@ import numpy as np
 
 from watchglass.alert import lifecycle
 from watchglass.alert.accounts import Known, account
+from watchglass.explain import wording
 from watchglass.monitor.accuracy import accuracy, recovered
 from watchglass.monitor.drift import DriftMonitor, DriftState
 from watchglass.monitor.performance import PerformanceMonitor, PerformanceState
-from watchglass.records import ColumnEvidence, Incident, Verdict
+from watchglass.records import ColumnEvidence, Incident, Verdict, main_slice
 from watchglass.store import judgements
 from watchglass.store.catalog import writing
 from watchglass.store.judgements import Judged
@@ -25,13 +26,14 @@ from watchglass.store.judgements import Judged
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Engine
 
     from watchglass.monitor.drift import DriftFinding
     from watchglass.monitor.performance import PerformanceFinding
     from watchglass.records import Kind, VerdictStatus
     from watchglass.store.folder import Folder
     from watchglass.store.histories import History
+    from watchglass.store.leases import Lease
     from watchglass.store.models import Model
 
 DAY = timedelta(days=1)
@@ -90,7 +92,7 @@ class Watch:
         """Give what an account at a window is made from."""
         return Known(self.folder, self.engine, self.history, window)
 
-    def step(self, window: int, *, newest: bool) -> None:
+    def step(self, window: int, lease: Lease, *, newest: bool) -> None:
         """Judge one closed window and let incidents follow."""
         closed = self.known(window).time(window) + DAY
         found = self.drift.step(window)
@@ -108,7 +110,7 @@ class Watch:
             for item in [item for item in self.incidents if item.state in lifecycle.ACTIVE]:
                 self._tell(item, window)
         if newest or self._changed or len(self._judged) >= BATCH:
-            self.save()
+            self.save(lease)
 
     def _keep(self, verdict: Verdict, strip: float | None) -> None:
         self._judged.append(Judged(verdict, strip))
@@ -156,11 +158,13 @@ class Watch:
         )
 
     def _new(self, kind: Kind, found: DriftFinding | PerformanceFinding, window: int, closed: datetime) -> Incident:
-        """Open an incident; it gets its number when it is kept."""
+        """Open an incident under the next number; it is kept with the window's verdicts, whole or not at all."""
+        with self.engine.connect() as connection:
+            kept = judgements.newest_number(connection)
         known = self.known(window)
         onset = known.time(found.onset)
         opened = Incident(
-            id=0,
+            id=1 + max([kept, *(item.id for item in self.incidents)]),
             model=self.model.name,
             environment=self.history.environment,
             kind=kind,
@@ -176,8 +180,6 @@ class Watch:
             evidence=found.evidence,
         )
         opened = lifecycle.noted(opened, onset, "Onset, estimated when it was raised", "onset")
-        with writing(self.engine) as transaction:
-            opened = judgements.keep_incident(transaction, opened)
         self.incidents.append(opened)
         return opened
 
@@ -204,7 +206,7 @@ class Watch:
         known = self.known(window)
         home = lifecycle.home_of_fall(self.incidents, found.slice, known.time(found.onset))
         item = home or self._new("performance", found, window, closed)
-        words = ", ".join(f"{tag} = {value}" for tag, value in found.slice) or "all rows"
+        words = wording.tags(found.slice)
         if home is not None and home.severity != "page":
             item = replace(lifecycle.escalated(item), evidence=max(item.evidence, found.evidence))
             item = replace(
@@ -239,15 +241,9 @@ class Watch:
         """Tell an incident with what is known now, and put it in its place."""
         known = replace(self.known(window), until=until)
         told = account(known, item, [other for other in self.incidents if other.id != item.id])
-        for cause in told.causes[:1]:
-            if cause.weight >= 0.5:  # noqa: PLR2004 - named as likely
-                told = lifecycle.noted(
-                    told,
-                    cause.time,
-                    f"First run of {cause.what}"
-                    + "".join(f"; reads {name}@{version[:8]}" for name, version in cause.artifacts),
-                    "cause",
-                )
+        if cause := wording.likely(told.causes):
+            inputs = "".join(f"; reads {name}@{version[:8]}" for name, version in cause.artifacts)
+            told = lifecycle.noted(told, cause.time, f"First run of {cause.what}{inputs}", "cause")
         self._put(told)
         return told
 
@@ -270,7 +266,7 @@ class Watch:
     def _end_page(self, item: Incident, window: int, closed: datetime) -> None:
         known = self.known(window)
         fallen = known.fallen(item)
-        counts = fallen.of(lifecycle.main_slice(item), fallen.after)
+        counts = fallen.of(main_slice(item.slices), fallen.after)
         due = np.flatnonzero((counts[0] > 0) & (fallen.after <= window - self.delay))
         if len(due) <= RECENT or item.before is None:
             return
@@ -299,23 +295,19 @@ class Watch:
         ]:
             self._put(lifecycle.close(item, closed, f"Closed: the recovery of incident {page.id}"))
         learnt = known.time(self.drift.state.start)
-        if (
-            page.onset_low - lifecycle.NEAR <= learnt <= back + lifecycle.NEAR
-        ):  # what was learnt since then is the fault
+        if page.onset_low - lifecycle.NEAR <= learnt <= back + lifecycle.NEAR:  # what was learnt then is the fault
             self.drift.state = self.drift.state.put_back(window)
 
-    def save(self) -> None:
-        """Keep states, verdicts and changed incidents in one transaction."""
+    def save(self, lease: Lease) -> None:
+        """Keep states, verdicts and changed incidents in one transaction; raises `LeaseLost`, then nothing is kept."""
+        name, environment = self.model.name, self.history.environment
         with writing(self.engine) as transaction:
-            self._save(transaction)
+            lease.check(transaction)
+            judgements.keep_monitor(transaction, name, environment, "drift", self.drift.state.to_json())
+            judgements.keep_monitor(transaction, name, environment, "performance", self.performance.state.to_json())
+            judgements.keep_verdicts(transaction, self._judged)
+            for item in self.incidents:
+                if item.id in self._changed:
+                    judgements.keep_incident(transaction, item)
         self._judged.clear()
         self._changed.clear()
-
-    def _save(self, transaction: Connection) -> None:
-        name, environment = self.model.name, self.history.environment
-        judgements.keep_monitor(transaction, name, environment, "drift", self.drift.state.to_json())
-        judgements.keep_monitor(transaction, name, environment, "performance", self.performance.state.to_json())
-        judgements.keep_verdicts(transaction, self._judged)
-        for item in self.incidents:
-            if item.id in self._changed:
-                judgements.keep_incident(transaction, item)

@@ -14,6 +14,7 @@ import numpy as np
 from watchglass.explain.contrast import fall
 from watchglass.explain.movement import most_moved
 from watchglass.explain.steps import Series
+from watchglass.explain.wording import tags
 from watchglass.records import Cause, Check, RuledOut, RunId
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Scene:
     @property
     def words(self) -> str:
         """Name the slice."""
-        return ", ".join(f"{tag} = {value}" for tag, value in self.slice) or "all rows"
+        return tags(self.slice)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

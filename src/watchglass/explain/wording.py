@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from watchglass.records import NextStep
+from watchglass.records import NextStep, main_slice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,7 +130,7 @@ def _wrong_rows(model: str, onset: str, chosen: Slice) -> str:
 def next_steps(incident: Incident, cause: Cause | None, differences: Sequence[str]) -> tuple[NextStep, ...]:
     """Say what to do: mend the cause, look at the predictions, see it close."""
     onset = incident.onset.strftime("%Y-%m-%d")
-    chosen = next((item.slice for item in incident.slices if item.role == "the slice"), ())
+    chosen = main_slice(incident.slices)
     look = NextStep("Look at what it got wrong.", (_asked(_wrong_rows(incident.model, onset, chosen)),))
     if incident.severity == "notice":
         return (

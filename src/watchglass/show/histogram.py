@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
+from watchglass.records import main_slice
 from watchglass.show import words
 from watchglass.show.drawing import Chart, Plot, colour, frame, label, ticks
 
@@ -32,7 +33,7 @@ def histogram(incident: Incident, width: int) -> Chart | None:
         return None
     spec = _categories(found, incident, width) if found.values else _numbers(found, width)
     column = next((c for c in incident.columns if c.name == found.column), None)
-    chosen = next((item.slice for item in incident.slices if item.role == "the slice"), ())
+    chosen = main_slice(incident.slices)
     where = f" at {words.slice_words(chosen)}" if chosen else ""
     headline = _means(found, where) if chosen and not found.values else _headline(found, column)
     said = f"{headline}. Reference in grey, since the onset in blue."

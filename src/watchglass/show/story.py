@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from watchglass.records import main_slice
 from watchglass.show.words import day, interval, moment, number, percent, signed, slice_words
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def story(incident: Incident) -> str:
 def _what(incident: Incident) -> str:
     lines = []
     if incident.before and incident.after and incident.severity != "notice":
-        chosen = next((found for found in incident.slices if found.role == "the slice"), None)
-        where = f" at {slice_words(chosen.slice)}" if chosen and chosen.slice else ""
+        chosen = main_slice(incident.slices)
+        where = f" at {slice_words(chosen)}" if chosen else ""
         lines.append(
             f"accuracy{where} {number(incident.before.value)} {interval(incident.before)} to {number(incident.after.value)} {interval(incident.after)}"
         )

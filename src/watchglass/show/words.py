@@ -6,6 +6,8 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from watchglass.explain import wording
+
 if TYPE_CHECKING:
     from watchglass.records import Estimate, Slice
 
@@ -189,7 +191,7 @@ def slice_words(tags: Slice) -> str:
     >>> slice_words((("channel", "post"), ("site", "harbour"))), slice_words(())
     ('channel = post, site = harbour', 'all rows')
     """
-    return ", ".join(f"{tag} = {value}" for tag, value in tags) or "all rows"
+    return wording.tags(tags)
 
 
 def times_alarm(evidence: float | None) -> str:

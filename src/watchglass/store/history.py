@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time as clock
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from watchglass.capture.batches import write_parquet
 from watchglass.capture.ids import new_hex
-from watchglass.errors import BadInput
+from watchglass.errors import BadInput, StoreError
 from watchglass.store.compact import engine_room
-from watchglass.store.folder import sync_file, sync_folder
 from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -255,14 +254,16 @@ def _whole(connection: duckdb.DuckDBPyConnection, column: str) -> None:
 
 
 def _segment(folder: Folder, connection: duckdb.DuckDBPyConnection, select: str, about: Mapping[str, object]) -> int:
-    """Write one columnar segment: sidecar first, then the rows under their final name."""
-    name = f"{new_hex()}-{os.getpid()}.parquet"
-    path, draft = folder.row_log / name, folder.row_log / f"{name}.tmp"
-    connection.execute(f"COPY ({select}) TO {literal(str(draft))} (FORMAT parquet, COMPRESSION zstd)")
-    sidecar = folder.row_log / f"{name}.json"
-    sidecar.write_text(json.dumps({**about, "written": int(clock.time() * 1e6)}))
-    for part in (draft, sidecar):
-        sync_file(part)
-    draft.rename(path)
-    sync_folder(folder.row_log)
-    return int((connection.execute(f"SELECT count(*) FROM read_parquet({literal(str(path))})").fetchone() or (0,))[0])
+    """Publish rows as one columnar segment, as a recording process would; gives how many."""
+    rows = 0
+
+    def write(path: str) -> None:
+        nonlocal rows
+        copied = connection.execute(f"COPY ({select}) TO {literal(path)} (FORMAT parquet, COMPRESSION zstd)").fetchone()
+        rows = int(copied[0]) if copied else 0
+
+    outcome = write_parquet(str(folder.root), write, {**about, "written": int(clock.time() * 1e6)})
+    if outcome != "written":
+        message = f"the log of {str(folder.root)!r} cannot be written: {outcome or 'DuckDB refused the columns'}. Is the disk full?"
+        raise StoreError(message)
+    return rows

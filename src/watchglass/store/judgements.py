@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -69,9 +69,15 @@ def keep_verdicts(connection: Connection, judged: Sequence[Judged]) -> None:
     connection.execute(insert(c.verdicts).on_conflict_do_nothing(), rows)
 
 
-def keep_incident(connection: Connection, incident: Incident) -> Incident:
-    """Keep an incident, new (id 0) or changed; gives it with its id."""
+def newest_number(connection: Connection) -> int:
+    """Give the highest number of any incident kept, 0 before the first; the monitors' lease keeps it from moving."""
+    return connection.execute(sa.select(sa.func.max(c.incidents.c.id))).scalar() or 0
+
+
+def keep_incident(connection: Connection, incident: Incident) -> None:
+    """Keep an incident under its number, new or changed."""
     values = {
+        "record": encode(incident),
         "model": incident.model,
         "environment": incident.environment,
         "kind": incident.kind,
@@ -81,13 +87,8 @@ def keep_incident(connection: Connection, incident: Incident) -> Incident:
         "raised": microseconds(incident.raised),
         "closed": microseconds(incident.closed) if incident.closed else None,
     }
-    if not incident.id:
-        result = connection.execute(c.incidents.insert().values(**values, record="{}"))
-        incident = replace(incident, id=result.lastrowid)
-    connection.execute(
-        c.incidents.update().where(c.incidents.c.id == incident.id).values(**values, record=encode(incident))
-    )
-    return incident
+    statement = insert(c.incidents).values(id=incident.id, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
 
 def incidents(engine: Engine, model: str | None = None, state: str | None = None) -> list[Incident]:
