@@ -128,6 +128,7 @@ def test_a_table_without_time_rows_or_file_is_refused(tmp_path, table):
     (tmp_path / "past.xls").write_text("x")
     (tmp_path / "broken.parquet").write_text("no parquet")
     late = table.assign(timestamp=table.timestamp.where(table.index != 3))
+    vague = table.assign(timestamp=table.timestamp.astype(str).where(table.index != 3, "some day"))
     cases = [
         (table.drop(columns="timestamp"), "no column of time is named and none can be guessed. Columns: amount"),
         (table[:0], "no rows"),
@@ -136,12 +137,14 @@ def test_a_table_without_time_rows_or_file_is_refused(tmp_path, table):
         (tmp_path / "past.xls", "is of no known kind"),
         (tmp_path / "broken.parquet", "cannot be read"),
         (late, "1 rows have no time in column 'timestamp'"),
+        (vague, "1 rows have no time in column 'timestamp'"),
     ]
     with Store(tmp_path / "store", create=True) as store:
         for what, said in cases:
             with pytest.raises(BadInput, match=said):
                 store.replay(what, model="fraud")
         assert store.sql("SELECT * FROM predictions").rows() == []
+        assert store.sql("SELECT * FROM models").rows() == []
 
 
 def test_a_model_that_has_rows_is_refused_and_keeps_them(tmp_path, table):

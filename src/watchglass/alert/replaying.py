@@ -11,7 +11,7 @@ from watchglass.alert.rounds import LATENESS, due
 from watchglass.capture.recorder import Recorder
 from watchglass.capture.segment import Limits
 from watchglass.errors import BadInput, NotEmpty, StoreError
-from watchglass.store.history import guess, log_past, look
+from watchglass.store.history import guess, log_past, look, require_times
 from watchglass.store.models import moment, span
 from watchglass.store.overview import predictions_of
 
@@ -81,6 +81,7 @@ def replay(
         raise NotEmpty(message)
     opened = look(table)
     roles = guess(opened.columns, plan.roles)
+    require_times(table, roles)
     _announce(folder, plan, roles, opened.features(roles))
     logged = log_past(folder, table, plan.model, roles, label_delay=delay, version=plan.version)
     done = due(folder, engine, _end(logged, delay), progress)

@@ -200,6 +200,17 @@ def _moment(column: str, kind: str) -> str:
     return f"CAST(CAST({name} AS TIMESTAMPTZ) AS TIMESTAMP)"
 
 
+def require_times(table: object, roles: Roles) -> None:
+    """Raise `BadInput` when a row has no time, or one that cannot be read, before anything is written."""
+    column = roles.time or ""
+    with engine_room() as connection, past(connection, table) as opened:
+        at = _moment(column, dict(opened.columns)[column]).replace("CAST(", "TRY_CAST(")
+        missing = (connection.execute(f"SELECT count(*) - count({at}) FROM {opened.source}").fetchone() or (0,))[0]
+    if missing:
+        message = f"{missing} rows have no time in column {column!r}, or none that can be read, so they belong to no window. Fill it or drop those rows"
+        raise BadInput(message)
+
+
 @dataclass(frozen=True, slots=True)
 class Logged:
     """What a replay wrote to the log: rows, labels, and the stretch of time in µs."""
@@ -226,7 +237,6 @@ def log_past(
         connection.execute(
             f'CREATE TEMP TABLE chosen AS SELECT *, {ident} AS "wg id", {at} AS "wg time" FROM {opened.source}'
         )
-        _whole(connection, roles.time or "")
         edges = connection.execute('SELECT epoch_us(min("wg time")), epoch_us(max("wg time")) FROM chosen').fetchone()
         used = dict.fromkeys(name for name in (roles.prediction, roles.score, *roles.tags, *features) if name)
         columns = ", ".join(identifier(name) for name in ("wg id", "wg time", *used))
@@ -242,15 +252,6 @@ def log_past(
             labelled = _segment(folder, connection, known, told)
     first, last = edges or (0, 0)
     return Logged(rows, labelled, first, last)
-
-
-def _whole(connection: duckdb.DuckDBPyConnection, column: str) -> None:
-    missing = (connection.execute('SELECT count(*) FILTER ("wg time" IS NULL) FROM chosen').fetchone() or (0,))[0]
-    if missing:
-        message = (
-            f"{missing} rows have no time in column {column!r}, so they belong to no window. Fill it or drop those rows"
-        )
-        raise BadInput(message)
 
 
 def _segment(folder: Folder, connection: duckdb.DuckDBPyConnection, select: str, about: Mapping[str, object]) -> int:
