@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from watchglass.store.folder import Folder
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 META = MetaData()
 
 
@@ -33,16 +33,38 @@ files = Table(
     "files",
     META,
     Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("kind", String, nullable=False),  # predictions | labels | cells
-    Column("model", String, nullable=False),
+    Column("kind", String, nullable=False),  # predictions | labels | metrics | logs | cells
+    Column("model", String, nullable=False),  # "" for what belongs to no model
     Column("path", String, nullable=False, unique=True),  # below tables/
     Column("rows", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("first", BigInteger),  # µs
     Column("last", BigInteger),
+    Column("origin", BigInteger, nullable=False, default=0),  # of a merged file: the newest seq it holds; else 0
+    Column("removed", Float),  # when a merged file took its place; it lies there 15 minutes more
+    Column("sum", String),  # BLAKE2b of the bytes, 128 bits
+    Column("indexed", Integer, nullable=False, default=0),  # 1: beside it lies an index of ids
+    sa.Index("files_live", "removed", "kind", "model"),
     sqlite_autoincrement=True,
 )
-segments = Table("segments", META, _key("name"), Column("taken", Float, nullable=False))
+segments = Table("segments", META, _key("name"), Column("taken", Float, nullable=False, index=True))
+ingested = Table(
+    "ingested",
+    META,
+    _key("key"),
+    Column("taken", Float, nullable=False, index=True),
+    Column("segment", String, nullable=False),
+    Column("accepted", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+)
+drops = Table(
+    "drops",
+    META,
+    _key("writer"),
+    _key("reason"),
+    Column("rows", BigInteger, nullable=False),
+    Column("time", BigInteger, nullable=False),
+)
 graph_segments = Table("graph_segments", META, _key("name"), Column("offset", BigInteger, nullable=False))
 rejected = Table(
     "rejected",
