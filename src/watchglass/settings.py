@@ -83,6 +83,10 @@ def _size(value: object) -> int:
     return max(1, int(_positive(value)))
 
 
+def _text(value: object) -> str:
+    return str(value).strip()
+
+
 STORE: Final = Setting(
     "store", "WATCHGLASS_STORE", "store", "watchglass-data", _store, "The folder that events are written to."
 )
@@ -114,12 +118,40 @@ ROLL_BYTES: Final = Setting(
     "Bytes after which a segment is closed.",
 )
 
+SPOOL: Final = Setting(
+    "spool",
+    "WATCHGLASS_SPOOL",
+    "spool.folder",
+    "",
+    _text,
+    "The folder in which events wait for a server, one folder in it for each server; in the user's state folder unless set.",
+)
+TOKEN: Final = Setting(
+    "token",
+    "WATCHGLASS_TOKEN",
+    "token",
+    "",
+    _text,
+    "What a server is shown as bearer token; nothing is shown unless set.",
+)
+DELIVER_SECONDS: Final = Setting(
+    "deliver_seconds",
+    "WATCHGLASS_DELIVER_SECONDS",
+    "spool.deliver_seconds",
+    2.0,
+    _positive,
+    "Seconds that the end of a process may wait for a server; what it has not taken by then is shipped at the next start.",
+)
+
 SETTINGS: Final[tuple[Setting[str] | Setting[bool] | Setting[float] | Setting[int], ...]] = (
     STORE,
     DURABILITY,
     DISABLED,
     ROLL_SECONDS,
     ROLL_BYTES,
+    SPOOL,
+    TOKEN,
+    DELIVER_SECONDS,
 )
 
 
