@@ -21,11 +21,13 @@ from watchglass import settings
 from watchglass.capture.forking import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 LogName = Literal["graph", "rows"]
 PARTS: Final = ".parts"
 _SEGMENTS: Final = (".jsonl", ".parquet")
+REFUSED: Final = "refused"
+CHUNK: Final = 1 << 18
 _UNFINISHED: Final = (".tmp", ".open")
 _OLD: Final = 3600.0
 _READABLE: Final = 60
@@ -77,7 +79,7 @@ def folder_name(url: str) -> str:
     """Name a URL's folder so that a human knows it and no two URLs share one.
 
     >>> folder_name("https://watch.example:8443/team/"), folder_name("HTTPS://watch.example:8443/team")
-    ('watch.example-8443-team-f61c87d17e57e7d4', 'watch.example-8443-team-f61c87d17e57e7d4')
+    ('watch.example-8443-team-94855e701aa04ac2', 'watch.example-8443-team-94855e701aa04ac2')
     """
     from hashlib import sha256  # noqa: PLC0415 - only with a server
 
@@ -152,6 +154,24 @@ def _locked(path: str) -> int | None:
     return None
 
 
+def chunks(segment: Sealed, start: int, end: int) -> Iterator[bytes]:
+    """Read bytes of a segment, a quarter of a megabyte at a time."""
+    while start < end:
+        chunk = os.pread(segment.handle, min(CHUNK, end - start), start)
+        if not chunk:
+            message = f"segment {segment.path!r} ends at byte {start}, not at {end}: somebody cut it"
+            raise OSError(message)
+        yield chunk
+        start += len(chunk)
+
+
+def rows(segment: Sealed, start: int, end: int) -> int:
+    """Count the lines in bytes of a segment; a columnar one counts as one, its rows are not for us to read."""
+    if segment.sidecar is not None:
+        return 1
+    return max(1, sum(chunk.count(b"\n") for chunk in chunks(segment, start, end)))
+
+
 def delete(segment: Sealed) -> None:
     """Remove a segment that the server has; what says how to read it goes last."""
     for path in (segment.path, segment.parts, segment.sidecar):
@@ -162,11 +182,7 @@ def delete(segment: Sealed) -> None:
 
 def refuse(root: str, segment: Sealed, reason: Mapping[str, object]) -> str:
     """Put a segment that the server will never take aside, with the reason; gives where it lies now."""
-    folder = f"{root}/log/refused"
-    os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - text paths here
-    kept = f"{folder}/{segment.name}"
-    with suppress(OSError), open(f"{kept}.reason", "w", encoding="utf-8") as file:  # noqa: PTH123 - text paths; a full disk must not stop the move
-        file.write(json.dumps(reason) + "\n")
+    kept = _put_reason(root, segment.name, reason)
     if segment.sidecar is not None:
         with suppress(FileNotFoundError):
             os.rename(segment.sidecar, f"{kept}.json")  # noqa: PTH104 - text paths here
@@ -174,6 +190,34 @@ def refuse(root: str, segment: Sealed, reason: Mapping[str, object]) -> str:
     with suppress(FileNotFoundError):
         os.unlink(segment.parts)  # noqa: PTH108 - likewise
     return kept
+
+
+def refuse_part(root: str, segment: Sealed, key: str, span: tuple[int, int], reason: Mapping[str, object]) -> str:
+    """Copy the bytes of a segment that the server will never take aside, with the reason; gives where they lie."""
+    kept = _put_reason(root, key, reason)
+    with open(kept, "wb") as file:  # noqa: PTH123 - text paths here
+        file.writelines(chunks(segment, *span))
+        file.flush()
+        os.fsync(file.fileno())
+    return kept
+
+
+def _put_reason(root: str, key: str, reason: Mapping[str, object]) -> str:
+    folder = f"{root}/log/{REFUSED}"
+    os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - text paths here
+    with suppress(OSError), open(f"{folder}/{key}.reason", "w", encoding="utf-8") as file:  # noqa: PTH123 - a full disk must not stop the move
+        file.write(json.dumps(reason) + "\n")
+    return f"{folder}/{key}"
+
+
+def refused(root: str, names: Iterable[str]) -> bool:
+    """Say whether one of these segments, or a part of one, was put aside."""
+    try:
+        aside = os.listdir(f"{root}/log/{REFUSED}")  # noqa: PTH208 - text paths here
+    except FileNotFoundError:
+        return False
+    wanted = tuple(names)
+    return any(name.startswith(wanted) for name in aside)
 
 
 def sweep(root: str) -> int:

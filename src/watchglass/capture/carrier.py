@@ -1,0 +1,162 @@
+"""A spool → a server that has its events: round after round while this process lives, slower while there is trouble."""
+
+from __future__ import annotations
+
+import os
+import time
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final, Literal
+
+from watchglass.capture import drops, spool
+from watchglass.capture.shipping import Later, Taken, ship
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from watchglass.capture.exchange import Line
+    from watchglass.capture.shipping import Refusal
+    from watchglass.capture.spool import LogName, Sealed
+
+IDLE_SECONDS: Final = 2.0
+FIRST_DELAY: Final = 0.2
+LONGEST_DELAY: Final = 30.0
+_SWEEP_SECONDS: Final = 3600.0
+_PATIENCE: Final = 3
+_MOST_BLAMED: Final = 1000
+
+Word = Literal["sealed", "now"]
+
+
+class Carrier:
+    """The work of one sender's thread, from its start until it is told to end."""
+
+    def __init__(self, url: str, root: str, line: Line) -> None:
+        self.line = line
+        self.ending = False
+        self._url = url
+        self._root = root
+        self._bell: SimpleQueue[Word] = SimpleQueue()  # its put may interrupt itself: a signal handler records
+        self._failures = 0
+        self._blamed: dict[str, int] = {}
+        self._swept = -_SWEEP_SECONDS
+
+    def ring(self, word: Word) -> None:
+        """Say that a segment was sealed, or that what waits should be tried now."""
+        if word == "now" or self._bell.empty():
+            self._bell.put(word)
+
+    def run(self) -> None:
+        """Ship until told to end; then once more what is sealed, until the first trouble."""
+        asked = False
+        while not (self.ending and asked):
+            found = self._safely()
+            if self.ending:
+                break
+            asked = isinstance(found, Later) and found.manner == "asked"
+            if found is None:
+                self._failures = 0
+                self._sweep()
+                self._pause(IDLE_SECONDS, ("sealed", "now"))
+            else:
+                self._failures += 1
+                seconds = self._delay(found)
+                self._warn(found, seconds)
+                self._pause(seconds, () if asked else ("now",))
+        self.line.close()
+
+    def _safely(self) -> Later | None:
+        try:
+            return self._round()
+        except Exception as error:  # noqa: BLE001 - the one blind place: this thread must not end while its process lives
+            return Later(f"{type(error).__name__}: {error}")
+
+    def _round(self) -> Later | None:
+        """Ship every segment that is sealed; says why not all."""
+        for log, name in self._order():
+            if self.line.hung_up:
+                return None
+            with spool.sealed(self._root, log, name) as segment:
+                found = None if segment is None else self._ship(segment)
+            if found is not None:
+                return found
+        return None
+
+    def _order(self) -> Iterator[tuple[LogName, str]]:
+        """Graph before rows, each in the order of time; last, what has failed again and again where others did not."""
+        for row in [None, *self._waiting("rows")]:
+            for graph in self._waiting("graph"):
+                yield "graph", graph
+            if row is not None:
+                yield "rows", row
+        for log in ("graph", "rows"):
+            for name in self._waiting(log, blamed=True):
+                yield log, name
+
+    def _waiting(self, log: LogName, *, blamed: bool = False) -> list[str]:
+        names = spool.waiting(self._root, log)
+        return [name for name in names if (self._blamed.get(name, 0) >= _PATIENCE) is blamed]
+
+    def _ship(self, segment: Sealed) -> Later | None:
+        found = ship(self.line, segment)
+        if isinstance(found, Later):
+            if found.blamed:
+                self._blame(segment.name)
+            return found
+        self._settle(segment, found)
+        self._failures = 0
+        self._blamed.pop(segment.name, None)
+        return None
+
+    def _blame(self, name: str) -> None:
+        if len(self._blamed) >= _MOST_BLAMED:
+            self._blamed.clear()
+        self._blamed[name] = self._blamed.get(name, 0) + 1
+
+    def _settle(self, segment: Sealed, taken: Taken) -> None:
+        """Remove what the server has, and put aside what it refused."""
+        if taken.rejected:
+            text = f"the server at {self._url} set {taken.rejected} events of {segment.name} aside; it keeps them with its reasons"
+            drops.warn("set aside by the server", text)
+        for refusal in taken.refusals:
+            self._put_aside(segment, refusal)
+        if all(refusal.part.key != segment.name for refusal in taken.refusals):
+            spool.delete(segment)
+
+    def _put_aside(self, segment: Sealed, refusal: Refusal) -> None:
+        part = refusal.part
+        rows = spool.rows(segment, part.start, part.end)
+        reason = {"server": self._url, "status": refusal.status, "said": refusal.why, "time": time.time_ns() // 1000}
+        if part.key == segment.name:
+            kept = spool.refuse(self._root, segment, reason)
+        else:
+            kept = spool.refuse_part(self._root, segment, part.key, (part.start, part.end), reason)
+        text = f"the server at {self._url} refused events for good, they are kept in {kept!r}: {refusal.why}"
+        drops.count(f"refused {refusal.status}", text, rows)
+
+    def _delay(self, trouble: Later) -> float:
+        if trouble.manner == "asked":
+            return trouble.seconds
+        if trouble.manner == "denied":
+            return LONGEST_DELAY
+        longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self._failures - 1, 16))
+        return longest * (0.5 + os.urandom(1)[0] / 510)  # a herd of workers must not knock all at once
+
+    def _warn(self, trouble: Later, seconds: float) -> None:
+        text = (
+            f"events wait in {self._root!r} for the server at {self._url}: {trouble.why} (next try in {seconds:.1f} s)"
+        )
+        drops.warn("the server", text)
+
+    def _pause(self, seconds: float, until: tuple[Word, ...]) -> None:
+        end = time.monotonic() + seconds
+        while not self.ending and (left := end - time.monotonic()) > 0:
+            try:
+                if self._bell.get(timeout=left) in until:
+                    return
+            except Empty:
+                return
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept >= _SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            spool.sweep(self._root)
