@@ -10,9 +10,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.capture.listening import Listening, Waiting
 
 import watchglass as wg
-from watchglass.capture import recorder
+from watchglass.capture import drops, recorder
+from watchglass.capture.sender import Sender
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,3 +96,39 @@ def lost():
 def remote(tmp_path):
     """The store that `python` records into."""
     return Logs(tmp_path / "store")
+
+
+@pytest.fixture
+def waiting(tmp_path):
+    """Give a spool that fills as a recorder fills it."""
+    return Waiting(tmp_path / "spool")
+
+
+@pytest.fixture
+def listening():
+    """Start servers that end with the test."""
+    made = []
+
+    def listen(*arguments, **more):
+        made.append(Listening(*arguments, **more))
+        return made[-1]
+
+    yield listen
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def send(waiting, monkeypatch):
+    """Ship that spool to a URL; nobody was warned of anything yet."""
+    monkeypatch.setattr(drops, "_warned", {})
+    made = []
+
+    def begin(url):
+        made.append(Sender(url, str(waiting.root)))
+        made[-1].start()
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.close(0)

@@ -1,4 +1,4 @@
-"""A server that takes segments exactly once by their key, and misbehaves as it is told: what a sender meets in the field."""
+"""A server that takes segments exactly once by their key and misbehaves as it is told, and a spool to ship to it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from watchglass.capture.segment import Limits, Log
+
+PROMPT = Limits(seconds=60, size=1 << 26, sync=False)
+PREDICTION = b'{"kind":"prediction","id":"%s","features":{"x":1.5,"text":"%s"}}\n'
 
 
 def free_port():
@@ -140,3 +145,34 @@ class Listening(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self._thread.join(10)
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+class Waiting:
+    """A spool as a recorder fills it."""
+
+    def __init__(self, root):
+        self.root = root
+        self.ids = []
+
+    def segment(self, lines=10, log="rows", size=10, tail=b""):
+        one = Log(str(self.root), log, PROMPT)
+        for _ in range(lines):
+            name = f"{len(self.ids)}"
+            self.ids.append(name)
+            one.append(PREDICTION % (name.encode(), b"x" * size))
+        if tail:
+            one.append(tail)
+        one.close()
+
+    def names(self, log="rows"):
+        return sorted(path.name for path in (self.root / "log" / log).glob("*"))
+
+    def empty(self):
+        return self.names("rows") == self.names("graph") == []
