@@ -83,3 +83,23 @@ def test_a_frame_of_nothing_is_refused_and_of_a_constant_has_a_scale():
     with pytest.raises(ValueError, match="no finite value"):
         frame_of(np.array([np.nan, np.inf]))
     assert frame_of(np.full(10, 7.0)).scale == 7.0
+
+
+def test_a_frame_of_the_largest_doubles_is_finite():
+    for values in ([1.7e308, 1.6e308], [-1.7e308, 1.7e308, 0.0], [1e308] * 3):
+        frame = frame_of(np.array(values))
+        assert np.isfinite([frame.centre, frame.scale]).all()
+        assert frame.scale > 0
+
+
+def test_keys_are_those_of_the_bits_one_by_one():
+    bits = np.random.default_rng(4).integers(0, 2**64, 50_000, dtype=np.uint64)
+    values = np.concatenate([bits.view(np.float64), [0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324]])
+    for centre in (0.0, -0.0, 2.5, -1e300):
+        with np.errstate(all="ignore"):
+            offset = (values - centre + 0.0).view(np.int64)
+        magnitude = (offset & (2**63 - 1)) >> 46
+        wanted = np.where(np.isnan(values), 0, np.where(offset < 0, -magnitude - 1, magnitude))
+        keys, missing = keys_of(values, centre)
+        assert (keys == wanted).all()
+        assert (missing == np.isnan(values)).all()

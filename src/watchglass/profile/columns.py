@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,9 +38,11 @@ def frame_of(values: NDArray[np.float64]) -> Frame:
     if not len(finite):
         message = "no finite value to choose a centre from"
         raise ValueError(message)
-    centre = float(np.median(finite))
-    low, high = np.quantile(finite, [0.25, 0.75])
-    spread = max(float(high - low) / _NORMAL_IQR, float(np.std(finite)) / 4)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is farther than a double can say is left out below
+        middle, low, high = (float(found) for found in (np.median(finite), *np.quantile(finite, [0.25, 0.75])))
+        spreads = [(high - low) / _NORMAL_IQR, float(np.std(finite)) / 4]
+    centre = middle if math.isfinite(middle) else float(np.sort(finite)[len(finite) // 2])
+    spread = max((found for found in spreads if math.isfinite(found)), default=sys.float_info.max)
     keys, _ = keys_of(finite, centre)
     edges = np.unique(np.quantile(keys, np.linspace(0, 1, COARSE + 1)[1:-1], method="higher"))
     return Frame(centre, spread or max(abs(centre), 1.0), tuple(int(edge) for edge in edges))

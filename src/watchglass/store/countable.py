@@ -1,0 +1,193 @@
+"""A file of predictions → small integers and numbers in arrays, some rows at a time, ready to be counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from watchglass.profile.counting import Places, Rows, dense
+from watchglass.store.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import duckdb
+    from numpy.typing import NDArray
+
+ROW_GROUP = 16_384
+VALUES = 8_000_000  # how many values are in memory at a time: 64 MB
+DAY = 86_400_000_000  # µs
+
+
+@dataclass(frozen=True, slots=True)
+class Countable:
+    """One file of predictions, looked into: its columns, the texts that occur, whether its rows carry weights."""
+
+    source: str
+    rows: int
+    features: frozenset[str]
+    versions: tuple[str | None, ...]
+    environments: tuple[str | None, ...]
+    tags: Mapping[str, tuple[str | None, ...]]
+    weighted: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Some rows of a file in the order of their time: what they share, their groups, and the columns asked for.
+
+    `versions`, `environments` are indices into the file's texts, `days` count from 1970; each has one entry a group.
+    """
+
+    rows: Rows
+    time: NDArray[np.int64]
+    versions: NDArray[np.int64]
+    environments: NDArray[np.int64]
+    days: NDArray[np.int64]
+    columns: Mapping[str, NDArray[np.float64] | NDArray[np.intp]]
+
+
+def look(connection: duckdb.DuckDBPyConnection, path: str, tags: Sequence[str]) -> Countable:
+    """Look into a file: which of the tags and which features it has, and which texts occur."""
+    source = f"read_parquet({literal(path)}, file_row_number = true)"
+    found = connection.sql(f"FROM {source}")
+    structs = {
+        name: frozenset(child for child, _ in kind.children)
+        for name, kind in zip(found.columns, found.types, strict=True)
+        if kind.id == "struct"
+    }
+    there = [tag for tag in tags if tag in structs.get("tags", ())]
+    rows = (connection.execute(f"SELECT count(*) FROM {source} WHERE time IS NOT NULL").fetchone() or (0,))[0]
+    return Countable(
+        source,
+        rows,
+        structs.get("features", frozenset()),
+        _distinct(connection, source, "version"),
+        _distinct(connection, source, "environment"),
+        {tag: _distinct(connection, source, f"tags.{identifier(tag)}") for tag in there},
+        "weight" in found.columns,
+    )
+
+
+def texts_of(found: Sequence[str | None]) -> list[str]:
+    """Leave out none, which comes last: what is left has the same indices."""
+    return [text for text in found if text is not None]
+
+
+def _distinct(connection: duckdb.DuckDBPyConnection, source: str, expression: str) -> tuple[str | None, ...]:
+    query = f"SELECT DISTINCT {expression} FROM {source} WHERE time IS NOT NULL ORDER BY 1 NULLS LAST"
+    return tuple(row[0] for row in connection.execute(query).fetchall())
+
+
+def values_of(connection: duckdb.DuckDBPyConnection, file: Countable, feature: str) -> list[str]:
+    """List the texts of a feature in a file, the most frequent first."""
+    query = (
+        f"SELECT features.{identifier(feature)}::VARCHAR AS v FROM {file.source} WHERE time IS NOT NULL AND v IS NOT NULL"
+        " GROUP BY v ORDER BY count(*) DESC, v"
+    )
+    return [row[0] for row in connection.execute(query).fetchall()]
+
+
+def fragment(connection: duckdb.DuckDBPyConnection, tag: str, values: Sequence[str]) -> list[str]:
+    """Write each value of a tag as the inside of a slice's name: `"site":"harbour"`."""
+    query = f"SELECT json_object({literal(tag)}, v)::VARCHAR FROM (SELECT unnest(?::VARCHAR[]) AS v)"
+    return [row[0][1:-1] for row in connection.execute(query, [list(values)]).fetchall()]
+
+
+def stretches(
+    connection: duckdb.DuckDBPyConnection, file: Countable, numbers: Sequence[str], texts: Mapping[str, Sequence[str]]
+) -> Iterator[Stretch]:
+    """Read a file's rows, as many at a time as memory should hold, with these features.
+
+    A feature of `texts` comes as indices into its list: one past the end is another text, two past it is none.
+    """
+    with _Codes(connection) as codes:
+        chosen = {
+            "time_": "epoch_us(time)",
+            "version_": codes.of("version", file.versions),
+            "environment_": codes.of("environment", file.environments),
+            **{f"tag_{i}": codes.of(f"tags.{identifier(tag)}", file.tags[tag]) for i, tag in enumerate(file.tags)},
+            **({"weight_": "coalesce(weight, 1)"} if file.weighted else {}),
+            **{f"n_{i}": f"TRY_CAST(features.{identifier(name)} AS DOUBLE)" for i, name in enumerate(numbers)},
+            **{f"t_{i}": codes.category(name, known) for i, (name, known) in enumerate(texts.items())},
+        }
+        listed = ", ".join(f"{expression} AS {name}" for name, expression in chosen.items())
+        step = max(VALUES // len(chosen) // ROW_GROUP, 1) * ROW_GROUP
+        places = (connection.execute(f"SELECT max(file_row_number) FROM {file.source}").fetchone() or (None,))[0]
+        for begin in range(0, 0 if places is None else places + 1, step):
+            near = f" AND file_row_number >= {begin} AND file_row_number < {begin + step}" if places >= step else ""
+            read = connection.execute(f"SELECT {listed} FROM {file.source} WHERE time IS NOT NULL{near}").fetchnumpy()
+            if len(read["time_"]):
+                yield _stretch(read, file, numbers, tuple(texts))
+
+
+class _Codes:
+    """Texts as indices into a list of them: each list is an enumerated type for as long as the block lasts."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._types: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in self._types:
+            self._connection.execute(f"DROP TYPE {name}")
+
+    def of(self, expression: str, known: Sequence[str | None]) -> str:
+        """Write the expression of a text's index in `known`; none is where None is, else one past the end."""
+        if len(known) == 1:  # a text that is the same in all rows needs no look
+            return "0"
+        texts = texts_of(known)
+        return f"coalesce({self._code(expression, texts)}, {len(texts)})" if texts else "0"
+
+    def category(self, name: str, known: Sequence[str]) -> str:
+        """Write the expression of a feature's index in `known`: one past the end for others, two for none."""
+        text = f"features.{identifier(name)}::VARCHAR"
+        code = f"coalesce({self._code(text, known)}, {len(known)})" if known else "0"
+        return f"CASE WHEN {text} IS NULL THEN {len(known) + 1} ELSE {code} END"
+
+    def _code(self, expression: str, texts: Sequence[str]) -> str:
+        name = f"texts_{len(self._types)}"
+        self._connection.register("listed", {"v": np.asarray([*texts], dtype=object)})
+        self._connection.execute(f"CREATE TYPE {name} AS ENUM (SELECT v FROM listed)")
+        self._connection.unregister("listed")
+        self._types.append(name)
+        return f"enum_code(TRY_CAST({expression} AS {name}))::INTEGER"
+
+
+def _stretch(
+    read: Mapping[str, NDArray[np.int64]], file: Countable, numbers: Sequence[str], texts: Sequence[str]
+) -> Stretch:
+    time = read["time_"]
+    days = time // DAY
+    first = int(days.min())
+    width, places = int(days.max()) - first + 1, len(file.environments)
+    found, group = dense(
+        (read["version_"].astype(np.int64) * places + read["environment_"]) * width + (days - first),
+        len(file.versions) * places * width,
+    )
+    who, day = np.divmod(found, width)
+    groups = Places(group if len(found) > 1 else None, len(found))
+    tags = tuple(_under(groups, read[f"tag_{i}"], len(texts_of(values))) for i, values in enumerate(file.tags.values()))
+    weights = read["weight_"].astype(np.float64) if file.weighted else None
+    if weights is not None and (weights == 1).all():
+        weights = None
+    columns: dict[str, NDArray[np.float64] | NDArray[np.intp]] = {
+        name: np.ma.filled(read[f"n_{i}"], np.nan) for i, name in enumerate(numbers)
+    }
+    columns.update((name, read[f"t_{i}"].astype(np.intp)) for i, name in enumerate(texts))
+    return Stretch(Rows(len(time), groups, tags, weights), time, who // places, who % places, day + first, columns)
+
+
+def _under(groups: Places, codes: NDArray[np.int64], size: int) -> Places:
+    """Give the places under a tag: group times value; a row without the tag is not counted."""
+    place = codes.astype(np.intp)
+    there = place < size
+    if groups.of_row is not None:
+        place += groups.of_row * size
+    place[~there] = groups.size * size
+    return Places(place, groups.size * size)
