@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from watchglass.errors import WatchglassError
 from watchglass.store import catalog as c
-from watchglass.store import frames, lines
+from watchglass.store import frames, lines, parquet
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.files_check import listed
@@ -110,7 +110,8 @@ def where_else(connection: duckdb.DuckDBPyConnection, path: Path, kind: str, oth
     ]
     in_log = f"SELECT h FROM log_rows WHERE kind = {literal(kind)} AND model = {literal(model)}"
     known = in_log + (f" UNION ALL SELECT {IDENTITY[kind]} FROM read_parquet([{', '.join(near)}])" if near else "")
-    counted = f"SELECT count(*) FILTER (h IN ({in_log})), count(*) FILTER (h IN ({known})) FROM mine"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE known AS {known}")
+    counted = f"SELECT count(*) FILTER (h IN ({in_log})), count(*) FILTER (h IN (SELECT h FROM known)) FROM mine"
     logged, elsewhere = connection.execute(counted).fetchone() or (0, 0)
     return Where(model, rows, logged, elsewhere)
 
@@ -161,29 +162,34 @@ def _orphan(visit: Visit, connection: duckdb.DuckDBPyConnection, path: Path) -> 
         means = f"its {alone} {kind} are nowhere else and are not answered"
         mend = "list it again (--mend)"
         finding = Finding("error", "unlisted file", visit.shown(path), means, mend, rows=alone)
-        visit.found(finding, lambda: enlist(visit, connection, path, kind, place.model))
+        visit.found(finding, lambda: _enlist(visit, connection, path, kind, place.model))
     else:
-        said = f"{alone} of its {place.rows} {kind} are nowhere else; listing it would show the others twice"
-        _aside(visit, path, "error", said, rows=alone)
+        means = f"{alone} of its {place.rows} {kind} are nowhere else and are not answered; listing it would show the others twice"
+        mend = "list those in a file of their own and move this one to quarantine (--mend)"
+        finding = Finding("error", "unlisted file", visit.shown(path), means, mend, rows=alone)
+        visit.found(finding, lambda: _enlist_rest(visit, connection, path, kind, place.model))
 
 
-def _aside(visit: Visit, path: Path, severity: Severity, said: str, rows: int = 0) -> None:
-    mend = "move it to quarantine (--mend)"
-    finding = Finding(severity, "unlisted file", visit.shown(path), said, mend, rows=rows)
-
-    def move() -> None:
-        if rows:
-            place = visit.shown(path)
-            with writing(visit.engine) as connection:
-                connection.execute(c.rejected.insert().values(segment=place, reason=f"{place}: {said}", rows=rows))
-        set_aside(visit.folder, path, said, visit.now)
-
-    visit.found(finding, move)
+def _aside(visit: Visit, path: Path, severity: Severity, said: str) -> None:
+    finding = Finding(severity, "unlisted file", visit.shown(path), said, "move it to quarantine (--mend)")
+    visit.found(finding, lambda: set_aside(visit.folder, path, said, visit.now))
 
 
-def enlist(visit: Visit, connection: duckdb.DuckDBPyConnection, path: Path, kind: str, model: str) -> None:
+def _enlist(visit: Visit, connection: duckdb.DuckDBPyConnection, path: Path, kind: str, model: str) -> None:
     """Write a file's row into the manifest, as its compaction would have done; the cells count it next."""
-    row = described(connection, path, visit.folder, kind, model)
+    _list(visit, described(connection, path, visit.folder, kind, model))
+
+
+def _enlist_rest(visit: Visit, connection: duckdb.DuckDBPyConnection, path: Path, kind: str, model: str) -> None:
+    """List the rows of a file that are nowhere else, written anew; `where_else` has left what is known of them."""
+    rest = f"SELECT * FROM read_parquet({literal(str(path))}) WHERE {IDENTITY[kind]} NOT IN (SELECT h FROM known)"
+    row = parquet.write(visit.folder, connection, kind, model, rest, "time")
+    if row is not None:
+        _list(visit, row)
+    set_aside(visit.folder, path, "its rows that were nowhere else are in a file of their own", visit.now)
+
+
+def _list(visit: Visit, row: dict[str, object]) -> None:
     with writing(visit.engine) as transaction:
         transaction.execute(c.files.insert(), [row])
 

@@ -52,7 +52,7 @@ def rebuild(visit: Visit, fault: str) -> Visit:
     tables = [table for table in META.sorted_tables if table.name not in _MADE_ANEW]
     old = _put_away(visit, fault)
     saved = save(old, tables) if old else {table.name: Saved((), whole=False) for table in tables}
-    visit.engine = connect(folder)
+    visit.engine = connect(folder, fresh=True)
     _take_over(visit, saved, tables)
     with engine_room() as connection:
         _settle_log(visit, connection)
