@@ -13,9 +13,11 @@ from watchglass.store.catalog import connect
 from watchglass.store.compact import Compacted, compact
 from watchglass.store.folder import prepare
 from watchglass.store.history import Roles
+from watchglass.store.merge import merge
 from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
 from watchglass.store.query import ask
+from watchglass.store.reader import close_reader
 
 if TYPE_CHECKING:
     import os
@@ -44,7 +46,8 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Let go of the catalog."""
+        """Let go of the catalog, and of what was kept for the next question."""
+        close_reader(self._engine)
         self._engine.dispose()
 
     @property
@@ -60,8 +63,12 @@ class Store:
         return ask(self._folder, self._engine, query, model=model)
 
     def compact(self) -> Compacted:
-        """Move the log's sealed segments into the tables."""
+        """Move the log's sealed segments into the tables, and sweep what nobody needs."""
         return compact(self._folder, self._engine)
+
+    def merge(self) -> int:
+        """Merge small files of the tables into few; gives how many were replaced."""
+        return merge(self._folder, self._engine)
 
     def check(self, now: datetime | None = None, progress: Callable[[int, int], None] | None = None) -> Round:
         """Compact, count, and judge every window that closed up to `now`; gives what was judged and the incidents that changed."""

@@ -81,7 +81,7 @@ def test_what_a_writer_left_half_made_is_swept_when_old(bench):
 
 def test_corrupt_lines_are_kept_aside_with_their_reason_and_nothing_else_is_lost(bench):
     bench.model()
-    bad = b'{"kind":"prediction"\n[1]\n{"kind":"prediction","model":"digits","id":"x","time":1.5}\n\xff\xfe\n{"kind":"metric","model":"m","id":"i","time":1}\n'
+    bad = b'{"kind":"prediction"\n[1]\n{"kind":"prediction","model":"digits","id":"x","time":1.5}\n\xff\xfe\n{"kind":"tune","model":"m","id":"i","time":1}\n'
     bench.write("rows", [prediction(n) for n in range(5)], bad + b'{"kind":"prediction","torn')
     bench.write("rows", [prediction(n) for n in range(5, 9)])
     assert counted(bench)["n"] == 9
@@ -90,7 +90,7 @@ def test_corrupt_lines_are_kept_aside_with_their_reason_and_nothing_else_is_lost
     reasons = [row["reason"] for row in bench.ask("SELECT reason FROM rejected ORDER BY id")]
     assert [reason.split(":")[0] for reason in reasons[:2]] == ["not JSON", "not an object but list"]
     assert "time must be whole microseconds" in reasons[2]
-    assert "unknown kind 'metric'" in reasons[4]
+    assert "unknown kind 'tune'" in reasons[4]
     assert "killed in mid-write" in reasons[5]
     assert bench.ask("SELECT raw FROM rejected WHERE line = 6")[0]["raw"] == '{"kind":"prediction"'
 

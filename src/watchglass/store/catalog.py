@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -219,12 +221,23 @@ incidents = Table(
 )
 
 
-def connect(folder: Folder) -> Engine:
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def connect(folder: Folder, *, fresh: bool = False) -> Engine:
     """Open the catalog, made when there is none. A writing transaction is asked for by `writing`.
 
-    Raises `StoreTooNew` when a newer version of the package wrote it, `StoreError` when it cannot be opened.
+    Raises `StoreTooNew` when a newer version of the package wrote it, `StoreError` when it cannot be opened, or when
+    it is gone though there are tables, unless `fresh` says that a new one is wanted.
     """
+    if not fresh and not folder.catalog.exists() and (lost := next(folder.tables.glob("*/*.parquet"), None)):
+        message = (
+            f"the catalog {str(folder.catalog)!r} is gone, though there are tables, such as {str(lost)!r}: "
+            "nothing was changed. Next: watchglass doctor --mend"
+        )
+        raise StoreError(message)
     engine = sa.create_engine(f"sqlite:///{folder.catalog}", connect_args={"timeout": 30})
+    _engines.add(engine)
 
     @event.listens_for(engine, "connect")
     def _settings(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
@@ -246,6 +259,15 @@ def connect(folder: Folder) -> Engine:
     return engine
 
 
+def _in_child() -> None:
+    """Leave the parent's connections to the parent: SQLite's do not outlive a fork."""
+    for engine in _engines:
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
 def _prepare(engine: Engine) -> None:
     with engine.connect() as connection:
         known = sa.inspect(connection).has_table("schema_version")
@@ -256,6 +278,13 @@ def _prepare(engine: Engine) -> None:
                 connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
     with engine.connect() as connection:
         version = connection.execute(sa.select(sa.func.max(schema_version.c.version))).scalar_one()
+    if version < SCHEMA_VERSION:
+        from watchglass.store.migrations import upgrade  # noqa: PLC0415 - costs only who has an older store
+
+        with writing(engine) as connection:
+            version = connection.execute(sa.select(sa.func.max(schema_version.c.version))).scalar_one()
+            if version < SCHEMA_VERSION:  # another process may have done it meanwhile
+                upgrade(connection, version)
     if version > SCHEMA_VERSION:
         message = (
             f"this store has catalog version {version}, this package knows {SCHEMA_VERSION}. "

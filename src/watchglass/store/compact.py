@@ -7,38 +7,37 @@ invisible and swept, segments that are published but still lie there are deleted
 from __future__ import annotations
 
 import time
-import uuid
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
 import duckdb
-import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
-from watchglass.store import frames, lines
+from watchglass.store import frames, loading, parquet, rows
 from watchglass.store.catalog import writing
-from watchglass.store.folder import sync_file, sync_folder
-from watchglass.store.graph import sweep, take_in
+from watchglass.store.graph import take_in
 from watchglass.store.leases import hold
-from watchglass.store.models import Columns, columns_of
-from watchglass.store.quoting import literal
-from watchglass.store.segments import delete, opened, sealed
+from watchglass.store.models import Columns, columns_of, register
+from watchglass.store.quarantine import set_aside
+from watchglass.store.segments import delete, names_taken, opened, sealed, unreadable
+from watchglass.store.sweep import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import Connection, Engine
 
     from watchglass.store.folder import Folder
     from watchglass.store.leases import Lease
+    from watchglass.store.lines import Rejected
     from watchglass.store.segments import Segment
 
-BATCH_BYTES = 256 << 20
-ORPHAN_AGE = 3600.0  # seconds an unpublished file may lie: longer than any compaction takes
-_COPY = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
+UNREADABLE_AGE: Final = 2.0  # seconds: a sidecar and its segment are deleted one after the other
+BATCH_BYTES: Final = 128 << 20
 
 
 @dataclass(slots=True)
@@ -49,16 +48,16 @@ class Compacted:
     rows: int = 0
     files: int = 0
     rejected: int = 0
-    _published: list[dict[str, object]] = field(default_factory=list, repr=False)
 
 
 @contextmanager
-def engine_room() -> Iterator[duckdb.DuckDBPyConnection]:
+def engine_room(memory: str = "1GB") -> Iterator[duckdb.DuckDBPyConnection]:
     """Give an in-memory DuckDB in UTC; never a DuckDB file, which would lock every other process out."""
     connection = duckdb.connect()
     try:
         connection.execute(
-            "SET TimeZone = 'UTC'; SET python_enable_replacements = false; SET preserve_insertion_order = false"
+            "SET TimeZone = 'UTC'; SET python_enable_replacements = false; SET preserve_insertion_order = false;"
+            f" SET memory_limit = '{memory}'"
         )
         yield connection
     finally:
@@ -71,11 +70,43 @@ def compact(folder: Folder, engine: Engine) -> Compacted:
     with hold(engine, "compactor") as lease:
         if lease is None:
             return done
+        for path in unreadable(folder.row_log, UNREADABLE_AGE):
+            done.rejected += _refuse(folder, engine, path, "this columnar segment cannot be read")
         while _round(folder, engine, lease, done):
             pass
         sweep(folder, engine)
-        _sweep_orphans(folder, engine)
     return done
+
+
+def _refuse(folder: Folder, engine: Engine, path: Path, why: str) -> int:
+    """Put a columnar segment that cannot be read into quarantine, counted as rejected, so that its neighbours are taken."""
+    now = datetime.now(UTC)
+    place = set_aside(folder, path, why, now)
+    sidecar = path.with_name(path.name + ".json")
+    if sidecar.exists():
+        set_aside(folder, sidecar, why, now)
+    with writing(engine) as transaction:
+        told = {"segment": path.name, "line": None, "reason": f"{why}: it lies in {place}", "raw": None, "rows": 1}
+        transaction.execute(c.rejected.insert(), [told])
+    return 1
+
+
+def waiting(folder: Folder) -> tuple[int, float]:
+    """Give the bytes of the row log, and how many seconds ago its oldest segment began; 0 when it is empty."""
+    size, oldest = 0, 0.0
+    now = time.time()
+    for path in folder.row_log.iterdir() if folder.row_log.is_dir() else []:
+        if path.suffix in (".jsonl", ".parquet"):
+            try:
+                size += path.stat().st_size
+            except FileNotFoundError:
+                continue
+            oldest = max(oldest, now - int(path.name[:12], 16) / 1000 if _timed(path.name) else 0.0)
+    return size, oldest
+
+
+def _timed(name: str) -> bool:
+    return all(digit in "0123456789abcdef" for digit in name[:12])
 
 
 def _round(folder: Folder, engine: Engine, lease: Lease, done: Compacted) -> bool:
@@ -85,8 +116,20 @@ def _round(folder: Folder, engine: Engine, lease: Lease, done: Compacted) -> boo
         ready = _ready(engine, held)
         if not ready:
             return False
-        rejected = _load(connection, ready, stack)
-        published = _write(folder, engine, connection, ready, rejected)
+        texts = [segment for segment in ready if segment.sidecar is None]
+        columns = _columns(engine, ready, texts)
+        loaded = loading.load(connection, texts, {name: columns[name] for name in columns}, stack)
+        rejected = list(loaded.rejected)
+        try:
+            published = _write(folder, connection, ready, loaded, columns, rejected)
+        except duckdb.Error as error:
+            bad = [s for s in ready if s.sidecar is not None and not frames.readable(connection, s)]
+            if not bad:
+                raise
+            for segment in bad:
+                why = f"this columnar segment cannot be read ({str(error).splitlines()[0]})"
+                done.rejected += _refuse(folder, engine, segment.path, why)
+            return True
         with writing(engine) as transaction:
             lease.check(transaction)
             _publish(transaction, published, ready, rejected)
@@ -102,8 +145,7 @@ def _round(folder: Folder, engine: Engine, lease: Lease, done: Compacted) -> boo
 def _ready(engine: Engine, held: Sequence[Segment]) -> list[Segment]:
     """Pick sealed segments up to a batch; those already published are deleted on the way."""
     with engine.connect() as connection:
-        names = [segment.name for segment in held]
-        taken = set(connection.execute(sa.select(c.segments.c.name).where(c.segments.c.name.in_(names))).scalars())
+        taken = names_taken(connection, [segment.name for segment in held])
     ready: list[Segment] = []
     room = BATCH_BYTES
     for segment in held:
@@ -114,91 +156,69 @@ def _ready(engine: Engine, held: Sequence[Segment]) -> list[Segment]:
                 delete(segment)
                 continue
             ready.append(segment)
-            room -= segment.path.stat().st_size
+            room -= segment.size
     return ready
 
 
-def _load(connection: duckdb.DuckDBPyConnection, ready: Sequence[Segment], stack: ExitStack) -> list[lines.Rejected]:
-    """Parse the JSON-lines segments of a batch; only where that fails, line by line."""
-    texts = [segment for segment in ready if segment.sidecar is None]
-    try:
-        lines.load(connection, [segment.location for segment in texts] or [stack.enter_context(lines.in_memory(b""))])
-    except duckdb.Error:
-        rejected: list[lines.Rejected] = []
-        paths = []
-        for segment in texts:
-            whole = segment.lines()
-            good, bad = lines.sift(segment.name, whole)
-            rejected += bad + _torn(segment, len(whole))
-            paths.append(stack.enter_context(lines.in_memory(good)))
-        lines.load(connection, paths)
-        return rejected
-    return []
-
-
-def _torn(segment: Segment, whole: int) -> list[lines.Rejected]:
-    """Report a last line without an end: its writer was killed inside the call, before it was acknowledged."""
-    rest = segment.path.stat().st_size - whole
-    return (
-        [
-            lines.Rejected(
-                segment.name, None, f"the last {rest} bytes have no line end: the writer was killed in mid-write", None
-            )
-        ]
-        if rest
-        else []
-    )
+def _columns(engine: Engine, ready: Sequence[Segment], texts: Sequence[Segment]) -> dict[str, Columns]:
+    """Give the columns of every model that a look at the segments shows; a column nobody announced is registered."""
+    models, seen = loading.sampled(texts)
+    models |= {str(segment.sidecar["model"]) for segment in ready if segment.sidecar is not None}
+    with engine.connect() as connection:
+        columns = {model: columns_of(connection, model) for model in sorted(models)}
+    news = {key: kind for key, kind in seen.items() if not columns[key[0]].has(key[1], key[2])}
+    if news:
+        with writing(engine) as transaction:
+            register(transaction, news)
+            columns = {model: columns_of(transaction, model) for model in sorted(models)}
+    return columns
 
 
 def _write(
     folder: Folder,
-    engine: Engine,
     connection: duckdb.DuckDBPyConnection,
     ready: Sequence[Segment],
-    rejected: list[lines.Rejected],
+    loaded: loading.Loaded,
+    columns: Mapping[str, Columns],
+    rejected: list[Rejected],
 ) -> list[dict[str, object]]:
     """Write one Parquet file for each kind and model in the batch."""
-    sources: set[tuple[str, str]] = set()
-    for kind, model in connection.execute("SELECT DISTINCT kind, model FROM raw_lines ORDER BY ALL").fetchall():
-        sources.add((f"{kind}s", model))
-    for segment in ready:
-        if segment.sidecar is not None:
-            sources.add((frames.kind_of(segment), str(segment.sidecar["model"])))
-    with engine.connect() as transaction:
-        columns = {model: columns_of(transaction, model) for _, model in sources}
+    query = "SELECT DISTINCT kind, model FROM raw_lines WHERE kind != 'batch' ORDER BY ALL"
+    found = {
+        (rows.table_of(kind), "" if rows.table_of(kind) in rows.MODELLESS else model)
+        for kind, model in connection.execute(query).fetchall()
+    }
+    found |= {(frames.kind_of(s), str(s.sidecar["model"])) for s in ready if s.sidecar is not None}
     published = []
-    for kind, model in sorted(sources):
-        framed = _frame_selects(ready, kind, model, columns[model])
-        if kind == "labels":
-            published.append(_copy(folder, connection, kind, model, [_of(lines.labels(), model), *framed]))
-            continue
-        rejected += _frame_misfits(connection, ready, model, columns[model])
-        try:
-            strict = _of(lines.predictions(columns[model], strict=True), model)
-            published.append(_copy(folder, connection, kind, model, [strict, *framed]))
-        except duckdb.Error:  # a key is absent or a value does not fit: take what fits, and count what does not
-            rejected += lines.misfits(connection, model, columns[model], ready[0].name)
-            lenient = _of(lines.predictions(columns[model]), model)
-            published.append(_copy(folder, connection, kind, model, [lenient, *framed]))
+    for kind, model in sorted(found):
+        own = columns.get(model, Columns((), ()))
+        if kind == "predictions":
+            rejected += _frame_misfits(connection, ready, model, own)
+            if not loaded.layout.fields:
+                rejected += loading.misfits(connection, model, own, ready[0].name)
+        select = _select(kind, model, own, loaded.layout)
+        union = " UNION ALL BY NAME ".join([select, *_frame_selects(ready, kind, model, own)])
+        written = parquet.write(folder, connection, kind, model, union, "time")
+        if written is not None:
+            published.append(written)
     return published
 
 
-def _of(select: str, model: str) -> str:
-    return select.replace("model = ?", f"model = {literal(model)}")
+def _select(kind: str, model: str, columns: Columns, layout: rows.Layout) -> str:
+    if kind == "predictions":
+        return rows.predictions(columns, layout, model)
+    return {"labels": rows.labels(model), "metrics": rows.metrics(), "logs": rows.logs()}[kind]
 
 
 def _frame_misfits(
     connection: duckdb.DuckDBPyConnection, ready: Sequence[Segment], model: str, columns: Columns
-) -> list[lines.Rejected]:
+) -> list[Rejected]:
     """Count the values of frames that do not fit the registered types; they become NULL."""
-    chosen = [s for s in ready if s.sidecar is not None and s.sidecar["model"] == model]
     return [
-        lines.Rejected(
-            s.name, None, f"feature {name!r} of model {model!r}: value is not a {kind}, kept as NULL", None, lost
-        )
-        for s in chosen
-        if frames.kind_of(s) == "predictions"
-        for name, kind, lost in frames.misfits(connection, s, columns)
+        item
+        for s in ready
+        if s.sidecar is not None and s.sidecar["model"] == model and frames.kind_of(s) == "predictions"
+        for item in frames.misfits(connection, s, columns)
     ]
 
 
@@ -207,77 +227,40 @@ def _frame_selects(ready: Sequence[Segment], kind: str, model: str, columns: Col
     return [frames.predictions(s, columns) if kind == "predictions" else frames.labels(s) for s in chosen]
 
 
-def _copy(
-    folder: Folder, connection: duckdb.DuckDBPyConnection, kind: str, model: str, selects: Sequence[str]
-) -> dict[str, object]:
-    home = folder.tables / kind
-    home.mkdir(exist_ok=True)
-    path = home / f"{uuid.uuid4().hex}.parquet"
-    union = " UNION ALL BY NAME ".join(selects)
-    try:
-        connection.execute(f"COPY (SELECT * FROM ({union}) ORDER BY time) TO {literal(str(path))} {_COPY}")
-    except duckdb.Error:
-        path.unlink(missing_ok=True)
-        raise
-    return described(connection, path, folder, kind, model)
-
-
-def described(
-    connection: duckdb.DuckDBPyConnection, path: Path, folder: Folder, kind: str, model: str
-) -> dict[str, object]:
-    """Sync a new file and give its row of the manifest."""
-    sync_file(path)
-    sync_folder(path.parent)
-    edge = "time" if kind != "cells" else "day"
-    query = f"SELECT count(*), epoch_us(min({edge})::TIMESTAMP), epoch_us(max({edge})::TIMESTAMP) FROM read_parquet({literal(str(path))})"
-    rows, first, last = connection.execute(query).fetchone() or (0, None, None)
-    place = str(path.relative_to(folder.tables))
-    return {
-        "kind": kind,
-        "model": model,
-        "path": place,
-        "rows": rows,
-        "bytes": path.stat().st_size,
-        "first": first,
-        "last": last,
-    }
-
-
 def _publish(
     transaction: Connection,
     published: Sequence[dict[str, object]],
     ready: Sequence[Segment],
-    rejected: Sequence[lines.Rejected],
+    rejected: Sequence[Rejected],
 ) -> None:
     """List new files and the segments they came from: a segment's name is a primary key, so exactly once."""
     now = time.time()
     transaction.execute(c.segments.insert(), [{"name": segment.name, "taken": now} for segment in ready])
+    keys = [item for segment in ready for item in _keys(segment, now)]
+    if keys:
+        transaction.execute(insert(c.ingested).on_conflict_do_nothing(), keys)
     if published:
         transaction.execute(c.files.insert(), list(published))
-        names = sorted({str(values["model"]) for values in published})
-        transaction.execute(
-            insert(c.models).on_conflict_do_nothing(),
-            [{"name": name, "time": int(now * 1e6)} for name in names],
-        )
+        names = sorted({str(values["model"]) for values in published if values["model"]})
+        if names:
+            transaction.execute(
+                insert(c.models).on_conflict_do_nothing(),
+                [{"name": name, "time": int(now * 1e6)} for name in names],
+            )
     if rejected:
-        rows = [
+        found = [
             {"segment": r.segment, "line": r.line, "reason": r.reason, "raw": r.raw, "rows": r.rows} for r in rejected
         ]
-        transaction.execute(c.rejected.insert(), rows)
+        transaction.execute(c.rejected.insert(), found)
 
 
-def _sweep_orphans(folder: Folder, engine: Engine) -> None:
-    """Delete what a killed compactor left: files no transaction published, and unfinished segments, once they are old."""
-    with engine.connect() as connection:
-        listed = set(connection.execute(sa.select(c.files.c.path)).scalars())
-    old = time.time() - ORPHAN_AGE
-    for path in folder.tables.glob("*/*.parquet"):
-        if str(path.relative_to(folder.tables)) not in listed and path.stat().st_mtime < old:
-            path.unlink(missing_ok=True)
-    drafts = [
-        path for log in (folder.row_log, folder.graph_log) for path in log.iterdir() if path.suffix in (".tmp", ".open")
+def _keys(segment: Segment, now: float) -> list[dict[str, object]]:
+    """List the requests that a server's segment holds: a client that asks again is told so for as long as they are kept."""
+    header = segment.header() if segment.sidecar is None else None
+    listed = header.get("keys") if header else None
+    if not isinstance(listed, list):
+        return []
+    return [
+        {"key": str(key), "taken": now, "segment": segment.name, "accepted": int(lines), "rejected": int(rejected)}
+        for key, lines, rejected in listed
     ]
-    for path in [*drafts, *folder.row_log.glob("*.parquet.json")]:
-        alone = path.suffix != ".json" or not path.with_suffix("").exists()
-        if alone and path.stat().st_mtime < old:
-            path.unlink(missing_ok=True)

@@ -31,6 +31,11 @@ class Folder:
         return self.root / "tables"
 
     @property
+    def scratch(self) -> Path:
+        """What readers keep for themselves while they live."""
+        return self.root / "tmp"
+
+    @property
     def catalog(self) -> Path:
         """The SQLite file that holds manifest and graph."""
         return self.root / "catalog.db"
@@ -50,7 +55,7 @@ def prepare(path: str | os.PathLike[str], *, create: bool = False) -> Folder:
         raise StoreError(message)
     try:
         for part in (folder.graph_log, folder.row_log, folder.tables):
-            part.mkdir(parents=True, exist_ok=True)
+            make_folder(part)
         ignore = folder.root / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
@@ -61,6 +66,15 @@ def prepare(path: str | os.PathLike[str], *, create: bool = False) -> Folder:
         )
         raise StoreError(message) from error
     return folder
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, each so that it survives a power cut."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:

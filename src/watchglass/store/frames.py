@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import duckdb
+
 from watchglass.errors import BadInput
+from watchglass.store.lines import Rejected
 from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import duckdb
 
     from watchglass.store.models import Columns
     from watchglass.store.segments import Segment
@@ -52,13 +53,14 @@ def predictions(segment: Segment, columns: Columns, where: str | None = None) ->
         f" {literal(cast('str', about['model']))} AS model, {_optional(about.get('version'))} AS version,"
         f" {literal(cast('str', about.get('environment') or 'live'))} AS environment, CAST({prediction} AS VARCHAR) AS prediction,"
         f" TRY_CAST({prediction} AS DOUBLE) AS prediction_number, {f'TRY_CAST({identifier(score)} AS DOUBLE)' if score else 'NULL::DOUBLE'} AS score,"
-        f" NULL::VARCHAR AS scores, NULL::DOUBLE AS latency, {_optional(run)} AS run, NULL::VARCHAR AS trace"
+        f" NULL::VARCHAR AS scores, NULL::DOUBLE AS latency, {_optional(run)} AS run, NULL::VARCHAR AS trace,"
+        " NULL::BIGINT AS weight, NULL::VARCHAR AS error"
         f"{_struct('features', features, columns.features)}{_struct('tags', tags, columns.tags)} FROM {_source(segment, where)}"
     )
 
 
-def misfits(connection: duckdb.DuckDBPyConnection, segment: Segment, columns: Columns) -> list[tuple[str, str, int]]:
-    """Count, for each feature of a frame, the values that do not fit its registered type: (name, type, rows)."""
+def misfits(connection: duckdb.DuckDBPyConnection, segment: Segment, columns: Columns) -> list[Rejected]:
+    """Count, for each feature of a frame, the values that do not fit its registered type; they become NULL."""
     about = cast("Mapping[str, Sequence[str]]", segment.sidecar)
     present = [(name, kind) for name, kind in columns.features if name in (about.get("features") or ())]
     if not present:
@@ -67,7 +69,30 @@ def misfits(connection: duckdb.DuckDBPyConnection, segment: Segment, columns: Co
         f"count({identifier(name)}) - count(TRY_CAST({identifier(name)} AS {kind}))" for name, kind in present
     )
     row = connection.execute(f"SELECT {counted} FROM {_source(segment, None)}").fetchone() or ()
-    return [(name, kind, lost) for (name, kind), lost in zip(present, row, strict=True) if lost]
+    model = (segment.sidecar or {})["model"]
+    return [
+        Rejected(
+            segment.name, None, f"feature {name!r} of model {model!r}: value is not a {kind}, kept as NULL", None, lost
+        )
+        for (name, kind), lost in zip(present, row, strict=True)
+        if lost
+    ]
+
+
+def readable(connection: duckdb.DuckDBPyConnection, segment: Segment) -> bool:
+    """Say whether every value of a columnar segment can be read, and it has the columns its sidecar names."""
+    about = cast("Mapping[str, Sequence[str]]", segment.sidecar)
+    named = [
+        *cast("Mapping[str, str | None]", about["columns"]).values(),
+        *(about.get("features") or ()),
+        *(about.get("tags") or ()),
+    ]
+    chosen = ", ".join(f"max(hash({identifier(name)}))" for name in dict.fromkeys(named) if name)
+    try:
+        connection.execute(f"SELECT {chosen or 'count(*)'} FROM {_source(segment, None)}").fetchone()
+    except duckdb.Error:
+        return False
+    return True
 
 
 def labels(segment: Segment, where: str | None = None) -> str:

@@ -7,6 +7,7 @@ upsert, so what is taken in twice is the same as once.
 from __future__ import annotations
 
 import json
+import time
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -36,6 +37,7 @@ _FIRST = {
     c.reads: ("time",),
     c.writes: ("time",),
     c.columns: ("type",),
+    c.ingested: ("taken", "segment", "accepted", "rejected"),
 }
 """Columns that stay as first written: a column's type never changes, values of another become NULL and are counted."""
 
@@ -51,6 +53,8 @@ def _upsert(table: sa.Table) -> Insert:
             changed[name] = sa.func.coalesce(new, table.c[name])
     if table is c.artifacts:
         changed["time"] = sa.func.min(news["time"], table.c.time)
+    if table is c.drops:
+        changed["rows"] = sa.func.max(news["rows"], table.c.rows)
     if table is c.runs:
         late = table.c.ended.is_not(None) & news["ended"].is_(None)
         changed = {name: sa.case((late, table.c[name]), else_=value) for name, value in changed.items()}
@@ -136,6 +140,22 @@ def _deployment(batch: Batch, line: Line) -> None:
     _put(batch, c.deployments, {"environment": line.get("environment") or "live", **named})
 
 
+def _drops(batch: Batch, line: Line) -> None:
+    for reason, rows in cast("Mapping[str, Json]", line["reasons"]).items():
+        _put(
+            batch,
+            c.drops,
+            {"writer": line["writer"], "reason": reason, "rows": int(cast("int", rows)), "time": line["time"]},
+        )
+
+
+def _requests(batch: Batch, line: Line) -> None:
+    """Take the header of a segment that a server wrote: the keys of the requests that are in it."""
+    for key, lines, rejected in cast("Sequence[Sequence[Json]]", line["keys"]):
+        values = {"accepted": int(cast("int", lines)), "rejected": int(cast("int", rejected))}
+        _put(batch, c.ingested, {"key": key, "taken": time.time(), "segment": "graph", **values})
+
+
 _TAKE: dict[str, Callable[[Batch, Line], None]] = {
     "component": _component,
     "run": _run,
@@ -144,6 +164,8 @@ _TAKE: dict[str, Callable[[Batch, Line], None]] = {
     "model": _model,
     "schema": _schema,
     "deployment": _deployment,
+    "drops": _drops,
+    "batch": _requests,
 }
 
 
@@ -186,7 +208,7 @@ def _take_segment(engine: Engine, segment: Segment) -> int:
     query = sa.select(c.graph_segments.c.offset).where(c.graph_segments.c.name == segment.name)
     with engine.connect() as connection:
         known = connection.execute(query).scalar() or 0
-    if not segment.lines(known):
+    if segment.size == known or not segment.lines(known):
         return int(known)
     with writing(engine) as connection:
         offset = connection.execute(query).scalar() or 0  # another process may have taken it in meanwhile

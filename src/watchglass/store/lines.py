@@ -1,42 +1,39 @@
-"""A row segment's lines → tables of predictions and labels in DuckDB: strict first, line by line only where that fails.
+"""A row segment's bytes → the lines that can be taken, whole and in plain JSON, and the rejects with their reason and raw text.
 
-What does not fit a column becomes NULL and is counted with the raw line kept; nothing is dropped in silence.
+This is the careful way: one line at a time, in Python. It is gone when DuckDB's own parser took a segment as it is.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-import duckdb
-
-from watchglass.store.quoting import identifier, literal, struct_type
+from watchglass.capture.encode import line as encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
-    from watchglass.store.models import Columns
-
-_OUTER = {
-    "kind": "VARCHAR",
-    "model": "VARCHAR",
-    "id": "VARCHAR",
-    "time": "DOUBLE",  # a BIGINT would round 1.5 in silence; whole microseconds are exact in a double until 2255
-    "version": "VARCHAR",
-    "environment": "VARCHAR",
-    "prediction": "JSON",
-    "score": "JSON",
-    "label": "JSON",
-    "features": "JSON",
-    "tags": "JSON",
-    "latency": "DOUBLE",
-    "run": "VARCHAR",
-    "trace": "VARCHAR",
+KINDS: Final = ("prediction", "label", "metric", "log")
+HEADER: Final = "batch"
+"""The kind of a first line that says which requests a server's segment holds; it is no row."""
+LONGEST: Final = 32 << 20
+RAW_KEPT: Final = 100_000
+FIRST: Final = -62_135_596_800_000_000  # µs: year 1
+LAST: Final = 253_402_300_799_999_999  # µs: year 9999
+AHEAD: Final = 86_400_000_000  # µs: a time further ahead than a day is a broken clock's
+_TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "prediction": ("model", "id"),
+    "label": ("model", "id"),
+    "metric": ("name",),
+    "log": ("message",),
 }
-KINDS = ("prediction", "label")
+_OBJECTS: Final = ("features", "tags", "labels")
+_NUMBERS: Final[Mapping[str, type]] = {"latency": float, "value": float, "step": int, "weight": int}
+_DEEPEST: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +45,6 @@ class Rejected:
     reason: str
     raw: str | None
     rows: int = 1
-
-
-def _reader(paths: Sequence[str], columns: Mapping[str, str]) -> str:
-    listed = ", ".join(literal(path) for path in paths)
-    typed = ", ".join(f"{name}: {literal(kind)}" for name, kind in columns.items())
-    return f"read_json([{listed}], columns = {{{typed}}}, format = 'newline_delimited', maximum_object_size = 67108864)"
 
 
 @contextmanager
@@ -69,115 +60,123 @@ def in_memory(data: bytes) -> Iterator[str]:
         os.close(handle)
 
 
-def _fault(raw: bytes) -> str | None:  # noqa: PLR0911 - one return a fault
-    """Say what is wrong with a line, or None."""
-    try:
-        event = json.loads(raw)
-    except ValueError as error:
-        return f"not JSON: {error}"
-    if not isinstance(event, dict):
-        return f"not an object but {type(event).__name__}"
-    if event.get("kind") not in KINDS:
-        return f"unknown kind {event.get('kind')!r}; known: {', '.join(KINDS)}"
-    if not isinstance(event.get("model"), str) or not isinstance(event.get("id"), str):
-        return "model and id must be text"
-    if type(event.get("time")) is not int:
-        return f"time must be whole microseconds since the epoch, not {event.get('time')!r}"
-    for name in ("features", "tags"):
-        if not isinstance(event.get(name, {}), dict):
-            return f"{name} must be an object"
-    return None
+def latest_time(now: float | None = None) -> int:
+    """Give the last time, in µs, that a row may carry: a day ahead of this machine's clock."""
+    return min(LAST, int((time.time() if now is None else now) * 1e6) + AHEAD)
 
 
-def sift(segment: str, data: bytes) -> tuple[bytes, list[Rejected]]:
-    """Part the lines that can be read from those that cannot, with the reason of each."""
+def sift(segment: str, data: bytes, latest: int) -> tuple[bytes, list[Rejected]]:
+    """Part the lines that can be read from those that cannot; what is good is written anew as plain JSON."""
     good, bad = [], []
     for number, raw in enumerate(data.split(b"\n"), start=1):
         if not raw.strip():
             continue
-        reason = _fault(raw)
-        if reason is None:
-            good.append(raw)
-        else:
-            bad.append(Rejected(segment, number, reason, raw.decode("utf-8", "replace")[:100_000]))
-    return b"\n".join([*good, b""]), bad
-
-
-def load(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> None:
-    """Parse whole-line segments into the temporary table `raw_lines`; raises on the first bad line."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE raw_lines AS SELECT * FROM {_reader(paths, _OUTER)}")
-    odd = connection.execute(
-        "SELECT count(*) FROM raw_lines WHERE kind IS NULL OR kind NOT IN ('prediction', 'label') OR model IS NULL OR id IS NULL OR time IS NULL OR time != floor(time)"
-        " OR (features IS NOT NULL AND json_type(features) NOT IN ('OBJECT', 'NULL'))"
-        " OR (tags IS NOT NULL AND json_type(tags) NOT IN ('OBJECT', 'NULL'))"
-    ).fetchone()
-    if odd and odd[0]:
-        message = f"{odd[0]} lines lack kind, model, id or time"
-        raise duckdb.InvalidInputException(message)
-
-
-def predictions(columns: Columns, *, strict: bool = False) -> str:
-    """Write the SELECT that gives a model's predictions from `raw_lines` in the shape of its files; one parameter: the model.
-
-    Strict raises on a value that does not fit and on a key that is absent; else both become NULL.
-    """
-    transform = "json_transform_strict" if strict else "json_transform"
-    text = "prediction->>'$'"
-    structs = "".join(
-        f", {transform}({source}, {literal(json.dumps(dict(kinds)))}) AS {source}"
-        for source, kinds in (("features", columns.features), ("tags", columns.tags))
-        if kinds
-    )
-    return (
-        f"SELECT id, make_timestamp(time::BIGINT) AS time, model, version, coalesce(environment, 'live') AS environment, {text} AS prediction,"
-        f" TRY_CAST({text} AS DOUBLE) AS prediction_number,"
-        " CASE WHEN json_type(score) = 'OBJECT' THEN TRY_CAST(json_extract_string(score, '$.\"' || (prediction->>'$') || '\"') AS DOUBLE)"
-        " ELSE TRY_CAST(score->>'$' AS DOUBLE) END AS score,"
-        " CASE WHEN json_type(score) = 'OBJECT' THEN score::VARCHAR END AS scores,"
-        f" latency, run, trace{structs} FROM raw_lines WHERE kind = 'prediction' AND model = ?"
-    )
-
-
-def labels() -> str:
-    """Write the SELECT that gives a model's labels from `raw_lines` in the shape of its files; one parameter: the model."""
-    return (
-        "SELECT id, make_timestamp(time::BIGINT) AS time, model, coalesce(environment, 'live') AS environment, label->>'$' AS label"
-        " FROM raw_lines WHERE kind = 'label' AND model = ?"
-    )
-
-
-def misfits(connection: duckdb.DuckDBPyConnection, model: str, columns: Columns, segment: str) -> list[Rejected]:
-    """Count the values of a model that became NULL because they do not fit their column's type."""
-    found = []
-    for source, kinds in (("features", columns.features), ("tags", columns.tags)):
-        numbers = [name for name, kind in kinds if kind != "VARCHAR"]
-        if not numbers:
+        event, reason = _read(raw, latest)
+        if event is None:
+            if reason is not None:
+                bad.append(Rejected(segment, number, reason, _shown(raw)))
             continue
-        typed = struct_type([(name, kind) for name, kind in kinds if kind != "VARCHAR"])
-        lost = ", ".join(
-            f"count(*) FILTER (json_extract_string({source}, {literal(json_path(name))}) IS NOT NULL AND typed.{identifier(name)} IS NULL)"
-            for name in numbers
-        )
-        shape = literal(json.dumps({name: kind for name, kind in kinds if kind != "VARCHAR"}))
-        row = connection.execute(
-            f"SELECT {lost} FROM (SELECT {source}, json_transform({source}, {shape})::{typed} AS typed FROM raw_lines"
-            " WHERE kind = 'prediction' AND model = ?)",
-            [model],
-        ).fetchone()
-        for name, count in zip(numbers, row or (), strict=False):
-            if count:
-                found.append(
-                    Rejected(
-                        segment,
-                        None,
-                        f"{source[:-1]} {name!r} of model {model!r}: value is not a {dict(kinds)[name]}, kept as NULL",
-                        None,
-                        count,
-                    )
-                )
-    return found
+        misfits = [name for name, fits in _NUMBERS.items() if not _is_number(event.get(name), fits)]
+        bad += [
+            Rejected(segment, number, f"{name} cannot be {event[name]!r:.80}: kept as NULL", _shown(raw))
+            for name in misfits
+        ]
+        good.append(encoded({name: value for name, value in event.items() if name not in misfits}))
+    return b"".join(good), bad
 
 
-def json_path(name: str) -> str:
-    """Give the JSON path of a key, whatever characters it holds."""
-    return '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _shown(raw: bytes) -> str:
+    return raw[:RAW_KEPT].decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+
+
+def _is_number(value: object, kind: type) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return kind is float or (isinstance(value, int) and -(2**63) <= value < 2**63)
+
+
+def _read(raw: bytes, latest: int) -> tuple[dict[str, object] | None, str | None]:
+    """Read a line: the event, or why it is none; a header is neither."""
+    if len(raw) > LONGEST:
+        return None, f"a line of {len(raw)} bytes: up to {LONGEST} would do"
+    try:
+        event = json.loads(raw.decode("utf-8"), parse_constant=lambda _: None)
+    except (ValueError, RecursionError) as error:
+        return None, f"not JSON: {type(error).__name__}: {error}"[:500]
+    if not isinstance(event, dict):
+        return None, f"not an object but {type(event).__name__}"
+    if event.get("kind") == HEADER:
+        return None, None
+    reason = _fault(event, latest)
+    return (event, None) if reason is None else (None, reason)
+
+
+def _fault(event: dict[str, object], latest: int) -> str | None:
+    kind = event.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        return f"unknown kind {kind!r:.80}; known: {', '.join(KINDS)}"
+    for check in (_fault_of_names, _fault_of_time, _fault_of_shape):
+        reason = check(event, kind, latest)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _fault_of_names(event: dict[str, object], kind: str, latest: int) -> str | None:
+    del latest
+    for name in _TEXTS[kind]:
+        if not isinstance(event.get(name), str):
+            return f"{name} of a {kind} must be a text, not {event.get(name)!r:.80}"
+    return None
+
+
+def _fault_of_time(event: dict[str, object], kind: str, latest: int) -> str | None:
+    del kind
+    moment = event.get("time")
+    if type(moment) is not int:
+        return f"time must be whole microseconds since the epoch, not {moment!r:.80}"
+    if not FIRST <= moment <= LAST:
+        return f"time {moment} lies outside the years 1 to 9999"
+    if moment > latest:
+        return f"time {moment} is more than a day ahead of this machine's clock"
+    return None
+
+
+def _fault_of_shape(event: dict[str, object], kind: str, latest: int) -> str | None:
+    del kind, latest
+    for name in _OBJECTS:
+        value = event.get(name)
+        if value is not None and not isinstance(value, dict):
+            return f"{name} must be an object, not {value!r:.80}"
+    if _depth_beyond(event, _DEEPEST):
+        return f"nested more than {_DEEPEST} deep"
+    return None
+
+
+def _depth_beyond(value: object, deepest: int) -> bool:
+    """Say whether a value is nested deeper than so many levels, without recursion."""
+    level: list[object] = [value]
+    for _ in range(deepest):
+        level = [
+            part
+            for item in level
+            if isinstance(item, (dict, list))
+            for part in (item.values() if isinstance(item, dict) else item)
+            if isinstance(part, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def each_line(data: bytes, take: Callable[[dict[str, object]], None]) -> None:
+    """Hand over what can be read as an object, in order; for looking at a sample of a segment."""
+    for raw in data.split(b"\n"):
+        try:
+            event = json.loads(raw)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict):
+            take(event)

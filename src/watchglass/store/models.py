@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.errors import UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -32,6 +34,10 @@ class Columns:
 
     features: tuple[tuple[str, str], ...]
     tags: tuple[tuple[str, str], ...]
+
+    def has(self, role: str, name: str) -> bool:
+        """Say whether a feature or a tag is registered."""
+        return any(name == known for known, _ in (self.features if role == "feature" else self.tags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,27 @@ def columns_of(connection: Connection, model: str) -> Columns:
     for role, name, kind in rows:
         found[role].append((name, "VARCHAR" if role == "tag" else _SQL_TYPES[kind]))
     return Columns(tuple(found["feature"]), tuple(found["tag"]))
+
+
+def all_columns(connection: Connection) -> dict[str, Columns]:
+    """Give the registered columns of every model that is declared or has predictions."""
+    found: dict[str, dict[str, list[tuple[str, str]]]] = {
+        name: {"feature": [], "tag": []} for name in model_names(connection)
+    }
+    query = sa.select(c.columns.c.model, c.columns.c.role, c.columns.c.name, c.columns.c.type)
+    for model, role, name, kind in connection.execute(query.order_by(c.columns.c.name)):
+        if model in found:
+            found[model][role].append((name, "VARCHAR" if role == "tag" else _SQL_TYPES[kind]))
+    return {name: Columns(tuple(roles["feature"]), tuple(roles["tag"])) for name, roles in found.items()}
+
+
+def register(transaction: Connection, news: Mapping[tuple[str, str, str], str]) -> None:
+    """Register columns, (model, role, name) → type, that nobody announced; what is registered stays as it is."""
+    now = int(time.time() * 1e6)
+    models = [{"name": name, "time": now} for name in sorted({model for model, _, _ in news})]
+    transaction.execute(insert(c.models).on_conflict_do_nothing(), models)
+    rows = [{"model": model, "role": role, "name": name, "type": kind} for (model, role, name), kind in news.items()]
+    transaction.execute(insert(c.columns).on_conflict_do_nothing(), rows)
 
 
 def model_names(connection: Connection) -> Sequence[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import ExitStack, contextmanager
+import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -12,12 +13,11 @@ import sqlalchemy as sa
 
 from watchglass.errors import QueryRefused, UnknownName
 from watchglass.store import catalog as c
-from watchglass.store import lines
 from watchglass.store.answers import Table
-from watchglass.store.compact import engine_room
 from watchglass.store.models import Columns
 from watchglass.store.quoting import identifier, literal, struct_type
-from watchglass.store.snapshot import label_parts, load_tail, prediction_parts, snapshot
+from watchglass.store.reader import reader_of
+from watchglass.store.snapshot import label_parts, log_parts, metric_parts, prediction_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,15 +25,23 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from watchglass.store.folder import Folder
-    from watchglass.store.snapshot import Snapshot
+    from watchglass.store.reader import Moment
 
-_COMMON = "id, time, model, version, environment, prediction, prediction_number, score, scores"
+_COMMON = "id, time, model, version, environment, prediction, prediction_number, score, scores, latency, run, trace, coalesce(weight, 1) AS weight, error"
 _EMPTY_PREDICTIONS = (
     "SELECT NULL::VARCHAR AS id, NULL::TIMESTAMP AS time, NULL::VARCHAR AS model, NULL::VARCHAR AS version, NULL::VARCHAR AS environment,"
     " NULL::VARCHAR AS prediction, NULL::DOUBLE AS prediction_number, NULL::DOUBLE AS score, NULL::VARCHAR AS scores,"
-    " NULL::DOUBLE AS latency, NULL::VARCHAR AS run, NULL::VARCHAR AS trace, NULL::JSON AS tags, NULL::JSON AS features WHERE false"
+    " NULL::DOUBLE AS latency, NULL::VARCHAR AS run, NULL::VARCHAR AS trace, NULL::BIGINT AS weight, NULL::VARCHAR AS error"
 )
 _EMPTY_LABELS = "SELECT NULL::VARCHAR AS id, NULL::TIMESTAMP AS time, NULL::VARCHAR AS model, NULL::VARCHAR AS environment, NULL::VARCHAR AS label WHERE false"
+_EMPTY_METRICS = (
+    "SELECT NULL::TIMESTAMP AS time, NULL::VARCHAR AS name, NULL::DOUBLE AS value, NULL::BIGINT AS step, NULL::VARCHAR AS labels,"
+    " NULL::VARCHAR AS run, NULL::VARCHAR AS trace WHERE false"
+)
+_EMPTY_LOGS = (
+    "SELECT NULL::TIMESTAMP AS time, NULL::VARCHAR AS level, NULL::VARCHAR AS logger, NULL::VARCHAR AS message, NULL::VARCHAR AS tags,"
+    " NULL::VARCHAR AS run, NULL::VARCHAR AS trace WHERE false"
+)
 _TIMES = ("time", "started", "ended", "onset", "raised", "closed", "window", "judged")
 _CATALOG_VIEWS = {
     "runs": (c.runs, None),
@@ -47,9 +55,12 @@ _CATALOG_VIEWS = {
     "verdicts": (c.verdicts, "record"),
     "incidents": (c.incidents, "record"),
     "rejected": (c.rejected, None),
+    "drops": (c.drops, None),
 }
+_PLANS = 2
 _SELECTS = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(select|with|from|values|\()", re.IGNORECASE | re.DOTALL)
-VIEWS = ("predictions", "labels", "label_history", *_CATALOG_VIEWS)
+_ROW_VIEWS = ("predictions", "labels", "label_history", "metrics", "logs")
+VIEWS = (*_ROW_VIEWS, *_CATALOG_VIEWS)
 """The names a question may use; every column of time is a TIMESTAMP in UTC."""
 
 
@@ -57,43 +68,69 @@ def _mentions(sql: str, name: str) -> bool:
     return re.search(rf"\b{name}\b", sql, re.IGNORECASE) is not None
 
 
+def _needs_all(sql: str) -> bool:
+    """Say whether a question may ask for features, tags or log lines; a star may."""
+    return re.search(r"\b(features|tags|logs|columns)\b|(?<!\()\*", sql, re.IGNORECASE) is not None
+
+
 @contextmanager
 def session(
-    folder: Folder, engine: Engine, wanted: str, model: str | None = None
+    folder: Folder, engine: Engine, wanted: str, model: str | None = None, *, whole: bool = True
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Give DuckDB with the views that the text `wanted` mentions, and nothing else of this machine in reach."""
-    with engine_room() as connection, snapshot(folder, engine) as moment, ExitStack() as held:
-        if model is not None and model not in moment.columns:
-            raise UnknownName.named("model", model, moment.columns, step="watchglass models")
-        if any(_mentions(wanted, name) for name in ("predictions", "labels", "label_history")):
-            load_tail(connection, moment.live, held)
-            _row_views(connection, moment, model)
-        _catalog_views(connection, engine, wanted, held)
-        paths = [*moment.paths("predictions"), *moment.paths("labels"), *(s.location for s in moment.live if s.sidecar)]
-        connection.execute(f"SET allowed_paths = [{', '.join(literal(path) for path in paths)}]")
-        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-        yield connection
+    """Give DuckDB with the views that the text `wanted` mentions, and nothing else of this machine in reach.
+
+    Without `whole` the views have no features and no tags, and what of the log was not parsed yet costs less.
+    """
+    asked = {name for name in VIEWS if _mentions(wanted, name)}
+    with reader_of(folder, engine).moment(engine, rows=bool(asked & set(_ROW_VIEWS)), whole=whole) as moment:
+        if model is not None and model not in moment.snapshot.columns:
+            raise UnknownName.named("model", model, moment.snapshot.columns, step="watchglass models")
+        if "predictions" in asked:
+            _view(moment, "predictions", _predictions(moment, model))
+        if asked & {"labels", "label_history"}:
+            _view(moment, "label_history", [_EMPTY_LABELS, *label_parts(moment.snapshot, moment.tail, model)])
+            latest = "row_number() OVER (PARTITION BY model, environment, id ORDER BY time DESC, label DESC) = 1"
+            moment.connection.execute(f"CREATE TEMP VIEW labels AS SELECT * FROM label_history QUALIFY {latest}")
+        if "metrics" in asked:
+            _view(moment, "metrics", [_EMPTY_METRICS, *metric_parts(moment.snapshot, moment.tail)])
+        if "logs" in asked:
+            _view(moment, "logs", [_EMPTY_LOGS, *log_parts(moment.snapshot, moment.tail)])
+        _catalog_views(moment, engine, asked)
+        yield moment.connection
 
 
-def _row_views(connection: duckdb.DuckDBPyConnection, moment: Snapshot, model: str | None) -> None:
-    """Bind predictions and labels; with a model, its features and tags as typed structs."""
-    tail = {row[0] for row in connection.execute("SELECT DISTINCT model FROM raw_lines").fetchall()}
-    names = sorted(tail | set(moment.columns)) if model is None else [model]
-    if model is None:
-        predictions = [
-            f"SELECT {_COMMON}, latency, run, trace, {_json(moment.columns.get(name))} FROM ({_union(prediction_parts(moment, name))})"
-            for name in names
-        ]
-        connection.execute(f"CREATE TEMP VIEW predictions AS {_union([_EMPTY_PREDICTIONS, *predictions])}")
-    else:
-        typed = _typed(moment.columns[model])
-        connection.execute(
-            f"CREATE TEMP VIEW predictions AS SELECT {_COMMON}, latency, run, trace{typed} FROM ({_union(prediction_parts(moment, model))})"
-        )
-    labels = [part for name in names for part in label_parts(moment, name)]
-    connection.execute(f"CREATE TEMP VIEW label_history AS {_union([_EMPTY_LABELS, *labels])}")
-    latest = "row_number() OVER (PARTITION BY model, environment, id ORDER BY time DESC, label DESC) = 1"
-    connection.execute(f"CREATE TEMP VIEW labels AS SELECT * FROM label_history QUALIFY {latest}")
+def _view(moment: Moment, name: str, parts: list[str]) -> None:
+    moment.connection.execute(f"CREATE TEMP VIEW {name} AS {_union(parts)}")
+
+
+def _predictions(moment: Moment, model: str | None) -> list[str]:
+    """Write the SELECTs of the view: without features and tags, or with them, typed for one model and as JSON for all."""
+    found, tail = moment.snapshot, moment.tail
+    if not tail.whole:
+        empty = f"{_EMPTY_PREDICTIONS} WHERE false"
+        return [empty, *(f"SELECT {_COMMON} FROM ({part})" for part in prediction_parts(found, tail, model))]
+    if model is not None:
+        columns = found.columns[model]
+        parts = prediction_parts(found, tail, model)
+        empty = f"{_EMPTY_PREDICTIONS}{_typed(columns, empty=True)} WHERE false"
+        return [empty, *([f"SELECT {_COMMON}{_typed(columns)} FROM ({_union(parts)})"] if parts else [])]
+    empty = f"{_EMPTY_PREDICTIONS}, NULL::JSON AS tags, NULL::JSON AS features WHERE false"
+    selects = [empty]
+    for name in sorted(_tail_models(moment) | set(found.columns)):
+        parts = prediction_parts(found, tail, name)
+        if parts:
+            selects.append(f"SELECT {_COMMON}, {_json(found.columns.get(name))} FROM ({_union(parts)})")
+    return selects
+
+
+def _tail_models(moment: Moment) -> set[str]:
+    """Name the models that the log's tail has predictions of, registered or not."""
+    if not moment.tail.lines:
+        return set()
+    union = " UNION ".join(
+        f"SELECT DISTINCT model FROM {table} WHERE kind = 'prediction'" for table in moment.tail.lines
+    )
+    return {row[0] for row in moment.connection.execute(union).fetchall()}
 
 
 def _union(parts: list[str]) -> str:
@@ -108,27 +145,24 @@ def _json(columns: Columns | None) -> str:
     )
 
 
-def _typed(columns: Columns) -> str:
+def _typed(columns: Columns, *, empty: bool = False) -> str:
     return "".join(
-        f", {name}::{struct_type(kinds)} AS {name}"
+        f", {'NULL' if empty else name}::{struct_type(kinds)} AS {name}"
         for name, kinds in (("tags", columns.tags), ("features", columns.features))
         if kinds
     )
 
 
-def _catalog_views(connection: duckdb.DuckDBPyConnection, engine: Engine, wanted: str, held: ExitStack) -> None:
+def _catalog_views(moment: Moment, engine: Engine, asked: set[str]) -> None:
     """Copy the catalog's tables that the question mentions; graphs are small beside rows."""
     for name, (table, without) in _CATALOG_VIEWS.items():
-        if not _mentions(wanted, name):
+        if name not in asked:
             continue
         kinds = {
             column.name: "TIMESTAMP" if _is_time(column) else _duck(column)
             for column in table.columns
             if column.name != without
         }
-        with engine.connect() as catalog:
-            rows = catalog.execute(sa.select(*[table.c[key] for key in kinds])).mappings().all()
-        path = held.enter_context(lines.in_memory("".join(json.dumps(dict(row)) + "\n" for row in rows).encode()))
         columns = ", ".join(
             f"{literal(key)}: {literal(kind.replace('TIMESTAMP', 'BIGINT'))}" for key, kind in kinds.items()
         )
@@ -136,9 +170,16 @@ def _catalog_views(connection: duckdb.DuckDBPyConnection, engine: Engine, wanted
             f"make_timestamp({identifier(key)}) AS {identifier(key)}" if kind == "TIMESTAMP" else identifier(key)
             for key, kind in kinds.items()
         )
-        connection.execute(
-            f"CREATE TEMP TABLE {name} AS SELECT {shown} FROM read_json({literal(path)}, columns = {{{columns}}}, format = 'newline_delimited')"
-        )
+        path = moment.room / f"{uuid.uuid4().hex}.jsonl"
+        try:
+            with engine.connect() as catalog, path.open("w") as file:
+                for row in catalog.execute(sa.select(*[table.c[key] for key in kinds])).mappings():
+                    file.write(json.dumps(dict(row)) + "\n")
+            moment.connection.execute(
+                f"CREATE TEMP TABLE {name} AS SELECT {shown} FROM read_json({literal(str(path))}, columns = {{{columns}}}, format = 'newline_delimited')"
+            )
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _is_time(column: sa.Column[object]) -> bool:
@@ -172,9 +213,17 @@ def ask(folder: Folder, engine: Engine, sql: str, *, model: str | None = None) -
     Raises `QueryRefused` for anything but one SELECT, or for one that fails, with DuckDB's reason.
     """
     query = _one_select(sql)
-    with session(folder, engine, sql, model) as connection:
+    for attempt in range(_PLANS):
         try:
-            return Table.of(connection.execute(query))
+            with session(folder, engine, sql, model, whole=_needs_all(sql)) as connection:
+                return Table.of(connection.execute(query))
+        except duckdb.IOException as error:
+            if attempt == _PLANS - 1:  # a file was replaced, and gone before it was read: plan anew, once
+                raise _refused(error) from error
         except duckdb.Error as error:
-            message = f"{error}\nViews: {', '.join(VIEWS)}"
-            raise QueryRefused(message) from error
+            raise _refused(error) from error
+    raise AssertionError
+
+
+def _refused(error: duckdb.Error) -> QueryRefused:
+    return QueryRefused(f"{error}\nViews: {', '.join(VIEWS)}")

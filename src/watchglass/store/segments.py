@@ -9,15 +9,24 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from watchglass.store.catalog import segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from sqlalchemy.engine import Connection
+
 CHUNK = 1 << 20
+MAGIC = b"PAR1"
+NAMES_AT_ONCE = 10_000  # SQLite takes 32,766 variables in a statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +43,98 @@ class Segment:
         """A path that works while the handle is open, even after the file was deleted."""
         return f"/proc/self/fd/{self.handle}"
 
-    def lines(self, offset: int = 0) -> bytes:
-        """Read whole lines from `offset` to the last line end."""
-        size = os.fstat(self.handle).st_size
+    @property
+    def size(self) -> int:
+        """How many bytes it has now."""
+        return os.fstat(self.handle).st_size
+
+    def part(self, offset: int, length: int) -> bytes:
+        """Read up to so many bytes from `offset`."""
         parts = []
-        while offset < size:
-            part = os.pread(self.handle, min(CHUNK, size - offset), offset)
+        while length > 0:
+            part = os.pread(self.handle, min(CHUNK, length), offset)
             if not part:
                 break
             parts.append(part)
             offset += len(part)
-        data = b"".join(parts)
+            length -= len(part)
+        return b"".join(parts)
+
+    def lines(self, offset: int = 0) -> bytes:
+        """Read whole lines from `offset` to the last line end."""
+        data = self.part(offset, self.size - offset)
         return data[: data.rfind(b"\n") + 1]
+
+    def end_of_lines(self, offset: int) -> int:
+        """Say where the last whole line after `offset` ends; `offset` when there is none."""
+        end = self.size
+        while end > offset:
+            start = max(offset, end - CHUNK)
+            found = self.part(start, end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+        return offset
+
+    def windows(self, length: int, most: int) -> Iterator[bytes]:
+        """Read a few stretches spread over it, each from a line's start to a line's end."""
+        size = self.size
+        starts = [0] if size <= length else [size * place // most for place in range(most)]
+        for start in starts:
+            data = self.part(start, length)
+            begin = 0 if start == 0 else data.find(b"\n") + 1
+            yield data[begin : data.rfind(b"\n") + 1]
+
+    def header(self) -> dict[str, object] | None:
+        """Read the first line of a segment that a server wrote: which requests it holds."""
+        first, _, _ = self.part(0, CHUNK).partition(b"\n")
+        if not first.startswith(b'{"kind":"batch"'):
+            return None
+        found = json.loads(first)
+        return found if isinstance(found, dict) else None
 
 
 def _open(path: Path) -> Segment | None:
-    sidecar = None
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    if path.suffix == ".parquet":
-        try:
-            sidecar = json.loads(path.with_name(path.name + ".json").read_bytes())
-        except FileNotFoundError:  # deleted with its segment between our two opens: it is in the tables
-            os.close(handle)
-            return None
-    return Segment(path.name, path, handle, sidecar)
+    if path.suffix != ".parquet":
+        return Segment(path.name, path, handle, None)
+    segment = Segment(path.name, path, handle, _sidecar(path))
+    if segment.sidecar is None or _broken(segment):  # or deleted with its segment between our two opens
+        os.close(handle)
+        return None
+    return segment
+
+
+def _sidecar(path: Path) -> dict[str, object] | None:
+    """Read what a columnar segment holds; None when that is not there, or says nothing that can be used."""
+    try:
+        found = json.loads(path.with_name(path.name + ".json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    known = isinstance(found, dict) and isinstance(found.get("columns"), dict) and isinstance(found.get("model"), str)
+    return found if known and found.get("kind") in ("predictions", "labels") else None
+
+
+def _broken(segment: Segment) -> bool:
+    size = segment.size
+    return size < 2 * len(MAGIC) or segment.part(0, 4) != MAGIC or segment.part(size - 4, 4) != MAGIC
+
+
+def unreadable(folder: Path, age: float) -> list[Path]:
+    """List the columnar segments, so many seconds old, that no reader can take: no end, or a sidecar that is missing or says nothing."""
+    found = []
+    for path in sorted(folder.glob("*.parquet")):
+        segment = _open(path)
+        if segment is not None:
+            os.close(segment.handle)
+            continue
+        with suppress(FileNotFoundError):  # deleted meanwhile, as is right
+            if time.time() - path.stat().st_mtime >= age:
+                found.append(path)
+    return found
 
 
 @contextmanager
@@ -75,6 +149,15 @@ def opened(folder: Path) -> Iterator[Sequence[Segment]]:
     finally:
         for segment in held:
             os.close(segment.handle)
+
+
+def names_taken(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Say which of these segments are in the tables."""
+    found: set[str] = set()
+    for start in range(0, len(names), NAMES_AT_ONCE):
+        chosen = segments.c.name.in_(names[start : start + NAMES_AT_ONCE])
+        found.update(connection.execute(sa.select(segments.c.name).where(chosen)).scalars())
+    return found
 
 
 def sealed(segment: Segment) -> bool:

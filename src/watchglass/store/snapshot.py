@@ -6,19 +6,18 @@ which of the opened segments are in the files. A row is seen once, whatever comp
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import duckdb
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store import frames, lines
+from watchglass.store import frames, rows
 from watchglass.store.graph import take_in
-from watchglass.store.models import Columns, columns_of, model_names
+from watchglass.store.models import Columns, all_columns
 from watchglass.store.quoting import literal
-from watchglass.store.segments import opened
+from watchglass.store.segments import names_taken, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
     from watchglass.store.folder import Folder
     from watchglass.store.segments import Segment
+
+_NONE = Columns((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a query reads: published files, live segments, and the columns of each model."""
+    """What a question reads: published files, live segments, and the columns of each model."""
 
     folder: Folder
     files: tuple[File, ...]
@@ -56,58 +57,72 @@ class Snapshot:
             if file.kind == kind and model in (None, file.model)
         )
 
+    def framed(self, kind: str, model: str | None = None) -> tuple[Segment, ...]:
+        """Give the live columnar segments of a kind, of one model or of all."""
+        return tuple(
+            s for s in self.live if s.sidecar and frames.kind_of(s) == kind and model in (None, s.sidecar["model"])
+        )
+
 
 @contextmanager
 def snapshot(folder: Folder, engine: Engine) -> Iterator[Snapshot]:
     """Hold one consistent moment of a store."""
     with opened(folder.row_log) as held:
         take_in(folder, engine)
-        with engine.connect() as connection:
-            names = [segment.name for segment in held]
-            taken = set(connection.execute(sa.select(c.segments.c.name).where(c.segments.c.name.in_(names))).scalars())
-            query = sa.select(c.files.c.seq, c.files.c.kind, c.files.c.model, c.files.c.path).order_by(c.files.c.seq)
+        with engine.connect() as connection:  # one transaction: names and files are of one moment
+            taken = names_taken(connection, [segment.name for segment in held])
+            query = (
+                sa.select(c.files.c.seq, c.files.c.kind, c.files.c.model, c.files.c.path)
+                .where(c.files.c.removed.is_(None), c.files.c.kind != "cells")
+                .order_by(c.files.c.seq)
+            )
             files = tuple(File(*row) for row in connection.execute(query))
-            columns = {name: columns_of(connection, name) for name in model_names(connection)}
+            columns = all_columns(connection)
         yield Snapshot(folder, files, tuple(s for s in held if s.name not in taken), columns)
 
 
-def load_tail(connection: duckdb.DuckDBPyConnection, live: Sequence[Segment], held: ExitStack) -> None:
-    """Parse the live JSON-lines segments into `raw_lines`; what cannot be read is left for compaction to report."""
-    tails = [(segment.name, segment.lines()) for segment in live if segment.sidecar is None]
-    data = b"".join(part for _, part in tails)
-    try:
-        lines.load(connection, [held.enter_context(lines.in_memory(data))])
-    except duckdb.Error:
-        good = b"".join(lines.sift(name, part)[0] for name, part in tails)
-        lines.load(connection, [held.enter_context(lines.in_memory(good))])
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Where the rows of the log's tail are to be read: parsed lines, and a path for each columnar segment."""
+
+    lines: Sequence[str]
+    frames: Mapping[str, str]
+    whole: bool
 
 
-def prediction_parts(moment: Snapshot, model: str) -> list[str]:
-    """Write the SELECTs whose union is all predictions of a model: files, tail lines, tail frames."""
-    columns = moment.columns.get(model, Columns((), ()))
-    parts = [lines.predictions(columns).replace("model = ?", f"model = {literal(model)}")]
-    if paths := moment.paths("predictions", model):
-        parts.append(
-            f"SELECT * FROM read_parquet([{', '.join(literal(path) for path in paths)}], union_by_name = true)"
-        )
-    parts += [
-        frames.predictions(s, columns)
-        for s in moment.live
-        if s.sidecar and frames.kind_of(s) == "predictions" and s.sidecar["model"] == model
+def _files(moment: Snapshot, kind: str, model: str | None) -> list[str]:
+    paths = moment.paths(kind, model)
+    return [f"read_parquet([{', '.join(literal(path) for path in paths)}], union_by_name = true)"] if paths else []
+
+
+def prediction_parts(moment: Snapshot, tail: Tables, model: str | None) -> list[str]:
+    """Write the SELECTs whose union is all predictions of a model: files, tail lines, tail frames.
+
+    For all models (None) features and tags, whose types differ from one to the next, must not be asked for.
+    """
+    columns = moment.columns.get(model, _NONE) if tail.whole and model is not None else _NONE
+    parts = [rows.predictions(columns, rows.Layout(), model, table=table) for table in tail.lines]
+    named = {file.model for file in moment.files if file.kind == "predictions"} if model is None else {model}
+    parts += [f"SELECT * FROM {source}" for name in sorted(named) for source in _files(moment, "predictions", name)]
+    return parts + [frames.predictions(s, columns, tail.frames[s.name]) for s in moment.framed("predictions", model)]
+
+
+def label_parts(moment: Snapshot, tail: Tables, model: str | None = None) -> list[str]:
+    """Write the SELECTs whose union is the label history of a model, or of all."""
+    parts = [rows.labels(model, table=table) for table in tail.lines]
+    parts += [f"SELECT * FROM {source}" for source in _files(moment, "labels", model)]
+    return parts + [frames.labels(s, tail.frames[s.name]) for s in moment.framed("labels", model)]
+
+
+def metric_parts(moment: Snapshot, tail: Tables) -> list[str]:
+    """Write the SELECTs whose union is all metric points."""
+    return [rows.metrics(table=table) for table in tail.lines] + [
+        f"SELECT * FROM {source}" for source in _files(moment, "metrics", None)
     ]
-    return parts
 
 
-def label_parts(moment: Snapshot, model: str) -> list[str]:
-    """Write the SELECTs whose union is the label history of a model."""
-    parts = [lines.labels().replace("model = ?", f"model = {literal(model)}")]
-    if paths := moment.paths("labels", model):
-        parts.append(
-            f"SELECT * FROM read_parquet([{', '.join(literal(path) for path in paths)}], union_by_name = true)"
-        )
-    parts += [
-        frames.labels(s)
-        for s in moment.live
-        if s.sidecar and frames.kind_of(s) == "labels" and s.sidecar["model"] == model
+def log_parts(moment: Snapshot, tail: Tables) -> list[str]:
+    """Write the SELECTs whose union is all log lines."""
+    return [rows.logs(table=table) for table in tail.lines] + [
+        f"SELECT * FROM {source}" for source in _files(moment, "logs", None)
     ]
-    return parts

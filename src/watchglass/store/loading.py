@@ -1,0 +1,179 @@
+"""Segments of lines, held open → the temporary table `raw_lines`: in one go where DuckDB's parser takes them, else as far as they can be taken.
+
+Three ways, each slower and more forgiving: features parsed straight into typed columns; features as JSON, so that a
+value that does not fit costs only itself; line by line in Python, so that a broken line costs only itself.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+from watchglass.capture.schema import type_of
+from watchglass.store.lines import RAW_KEPT, Rejected, each_line, in_memory, latest_time, sift
+from watchglass.store.quoting import identifier, literal, struct_type
+from watchglass.store.rows import Layout, odd, reader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import ExitStack
+
+    from watchglass.store.models import Columns
+    from watchglass.store.segments import Segment
+
+WINDOW: Final = 1 << 16
+WINDOWS: Final = 4
+MISFITS_KEPT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """How a batch was parsed, and the lines that could not be taken."""
+
+    layout: Layout
+    rejected: tuple[Rejected, ...]
+    careful: bool
+
+
+Seen = dict[tuple[str, str, str], str]
+"""(model, role, name) → type, of what a sample of the lines holds."""
+
+
+def sampled(segments: Sequence[Segment]) -> tuple[set[str], Seen]:
+    """Look at a few stretches of each segment: which models are there, and which columns they have."""
+    models: set[str] = set()
+    seen: Seen = {}
+
+    def take(event: dict[str, object]) -> None:
+        model = event.get("model")
+        if not isinstance(model, str):
+            return
+        models.add(model)
+        for role, source in (("feature", "features"), ("tag", "tags")):
+            fields = event.get(source)
+            for name, value in fields.items() if isinstance(fields, dict) and event.get("kind") == "prediction" else ():
+                kind = "text" if role == "tag" else type_of(value)
+                if kind is not None:
+                    seen.setdefault((model, role, name), kind)
+
+    for segment in segments:
+        for part in segment.windows(WINDOW, WINDOWS):
+            each_line(part, take)
+    return models, seen
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    segments: Sequence[Segment],
+    columns: Mapping[str, Columns],
+    stack: ExitStack,
+) -> Loaded:
+    """Parse segments into `raw_lines`; `columns` are those of the models that a sample showed."""
+    latest = latest_time()
+    paths = [segment.location for segment in segments]
+    if not paths:
+        paths = [stack.enter_context(in_memory(b""))]
+    for layout in dict.fromkeys((Layout.joint(columns), Layout())):
+        if _whole(connection, paths, layout, latest):
+            return Loaded(layout, (), careful=False)
+    rejected = _one_by_one(connection, segments, latest, stack)
+    return Loaded(Layout(), tuple(rejected), careful=True)
+
+
+def _whole(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], layout: Layout, latest: int) -> bool:
+    """Parse all at once; says whether every line was taken for what it is."""
+    try:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE raw_lines AS SELECT * FROM {reader(paths, layout)}")
+        if (connection.execute(odd("raw_lines", layout, latest)).fetchone() or (1,))[0]:
+            return False
+    except duckdb.Error:
+        return False
+    if not layout.fields:
+        return True
+    known = ", ".join(map(literal, layout.models))
+    query = f"SELECT count(*) FROM raw_lines WHERE kind = 'prediction' AND model NOT IN ({known})"
+    return not (connection.execute(query).fetchone() or (1,))[0]
+
+
+def _one_by_one(
+    connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment], latest: int, stack: ExitStack
+) -> list[Rejected]:
+    """Parse segment by segment, and only those that DuckDB does not take, line by line."""
+    layout, rejected = Layout(), []
+    empty = stack.enter_context(in_memory(b""))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE raw_lines AS SELECT * FROM {reader([empty], layout)}")
+    for segment in segments:
+        whole = segment.lines()
+        with in_memory(whole) as path:
+            taken = _into(connection, "one_segment", path, latest)
+        if not taken:
+            good, bad = sift(segment.name, whole, latest)
+            rejected += bad
+            with in_memory(good) as path:
+                connection.execute(
+                    f"CREATE OR REPLACE TEMP TABLE one_segment AS SELECT * FROM {reader([path], layout)}"
+                )
+        rejected += _torn(segment, len(whole))
+        connection.execute("INSERT INTO raw_lines SELECT * FROM one_segment")
+        connection.execute("DROP TABLE one_segment")
+    return rejected
+
+
+def _into(connection: duckdb.DuckDBPyConnection, table: str, path: str, latest: int) -> bool:
+    try:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM {reader([path], Layout())}")
+        return not (connection.execute(odd(table, Layout(), latest)).fetchone() or (1,))[0]
+    except duckdb.Error:
+        return False
+
+
+def _torn(segment: Segment, whole: int) -> list[Rejected]:
+    """Report a last line without an end: its writer was killed inside the call, before it was acknowledged."""
+    rest = segment.size - whole
+    if not rest:
+        return []
+    raw = segment.part(whole, min(rest, RAW_KEPT)).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    return [
+        Rejected(segment.name, None, f"the last {rest} bytes have no line end: the writer was killed in mid-write", raw)
+    ]
+
+
+def misfits(connection: duckdb.DuckDBPyConnection, model: str, columns: Columns, segment: str) -> list[Rejected]:
+    """Tell the values of a model that became NULL because they do not fit their column's type, with their lines."""
+    found = []
+    for source, kinds in (("features", columns.features), ("tags", columns.tags)):
+        typed = [(name, kind) for name, kind in kinds if kind != "VARCHAR"]
+        if not typed:
+            continue
+        parsed = struct_type(typed)
+        shape = literal(json.dumps(dict(typed)))
+        rows = (
+            f"SELECT id, version, environment, features, tags, {source} AS source, json_transform({source}, {shape})::{parsed} AS typed"
+            f" FROM raw_lines WHERE kind = 'prediction' AND model = {literal(model)}"
+        )
+        for name, kind in typed:
+            lost = f"json_extract_string(source, {literal(json_path(name))}) IS NOT NULL AND typed.{identifier(name)} IS NULL"
+            found += _told(connection, f"FROM ({rows}) WHERE {lost}", (segment, model, source[:-1], name, kind))
+    return found
+
+
+def _told(connection: duckdb.DuckDBPyConnection, rows: str, about: tuple[str, str, str, str, str]) -> list[Rejected]:
+    segment, model, role, name, kind = about
+    total = int((connection.execute(f"SELECT count(*) {rows}").fetchone() or (0,))[0])
+    if not total:
+        return []
+    reason = f"{role} {name!r} of model {model!r}: value is not a {kind}, kept as NULL"
+    line = "json_object('kind', 'prediction', 'model', ?, 'id', id, 'version', version, 'environment', environment, 'features', features, 'tags', tags)::VARCHAR"
+    raws = connection.execute(f"SELECT {line} {rows} LIMIT {MISFITS_KEPT}", [model]).fetchall()
+    found = [Rejected(segment, None, reason, raw[:RAW_KEPT]) for (raw,) in raws]
+    if total > len(found):
+        found.append(Rejected(segment, None, reason, None, total - len(found)))
+    return found
+
+
+def json_path(name: str) -> str:
+    """Give the JSON path of a key, whatever characters it holds."""
+    return '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

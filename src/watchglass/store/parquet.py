@@ -1,0 +1,119 @@
+"""A SELECT → one Parquet file on the disk, with its sum and its index of ids, and the file's row of the manifest."""
+
+from __future__ import annotations
+
+import uuid
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, cast
+
+import duckdb
+import numpy as np
+
+from watchglass.store.folder import make_folder, sync_file, sync_folder
+from watchglass.store.quoting import literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from watchglass.store.folder import Folder
+
+OPTIONS: Final = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
+INDEXED: Final = ("predictions",)
+_CHUNK: Final = 1 << 20
+
+
+def write(
+    folder: Folder, connection: duckdb.DuckDBPyConnection, kind: str, model: str, select: str, order: str
+) -> dict[str, object] | None:
+    """Write the rows of a SELECT as one file, in order; gives its row of the manifest, None when there are no rows.
+
+    The file and its folder are synced: what the manifest lists outlives a power cut.
+    """
+    home = folder.tables / kind
+    make_folder(home)
+    path = home / f"{uuid.uuid4().hex}.parquet"
+    try:
+        rows = connection.execute(f"COPY (SELECT * FROM ({select}) ORDER BY {order}) TO {literal(str(path))} {OPTIONS}")
+        if not (rows.fetchone() or (0,))[0]:
+            path.unlink()
+            return None
+        if kind in INDEXED:
+            write_index(connection, path)
+    except duckdb.Error:
+        path.unlink(missing_ok=True)
+        raise
+    return described(connection, path, folder, kind, model)
+
+
+def described(
+    connection: duckdb.DuckDBPyConnection, path: Path, folder: Folder, kind: str, model: str
+) -> dict[str, object]:
+    """Sync a new file and give its row of the manifest."""
+    sync_file(path)
+    sync_folder(path.parent)
+    edge = "day" if kind == "cells" else "time"
+    query = f"SELECT count(*), epoch_us(min({edge})::TIMESTAMP), epoch_us(max({edge})::TIMESTAMP) FROM read_parquet({literal(str(path))})"
+    rows, first, last = connection.execute(query).fetchone() or (0, None, None)
+    return {
+        "kind": kind,
+        "model": model,
+        "path": str(path.relative_to(folder.tables)),
+        "rows": rows,
+        "bytes": path.stat().st_size,
+        "first": first,
+        "last": last,
+        "origin": 0,
+        "sum": sum_of(path),
+        "indexed": int(index_path(path).exists()),
+    }
+
+
+def sum_of(path: Path) -> str:
+    """Give the BLAKE2b sum of a file's bytes, 128 bits as hexadecimal digits."""
+    found = blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while part := file.read(_CHUNK):
+            found.update(part)
+    return found.hexdigest()
+
+
+def index_path(path: Path) -> Path:
+    """Name the index of ids that lies beside a file."""
+    return path.with_name(path.name + ".ids")
+
+
+def entries(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    """Give each row's id, hashed to 64 bits (the low half of its MD5), in order, and the row's place in the file."""
+    query = (
+        f"SELECT md5_number_lower(id) AS h, file_row_number AS r FROM read_parquet({literal(str(path))}, file_row_number = true)"
+        " WHERE id IS NOT NULL"
+    )
+    found = connection.execute(query).fetchnumpy()
+    hashes = np.ma.getdata(found["h"]).astype("<u8")
+    order = np.argsort(hashes, kind="stable")
+    return hashes[order], np.ma.getdata(found["r"]).astype("<u4")[order]
+
+
+def write_index(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Write the index of ids of a file: all hashes, sorted, then all places; 12 bytes a row."""
+    hashes, rows = entries(connection, path)
+    target = index_path(path)
+    with target.open("wb") as file:
+        file.write(hashes.tobytes())
+        file.write(rows.tobytes())
+    sync_file(target)
+
+
+def places(path: Path, hashed: int) -> list[int]:
+    """Give the rows of a file whose id has a hash, from its index."""
+    data = np.memmap(index_path(path), dtype=np.uint8, mode="r")
+    count = len(data) // 12
+    hashes = cast("NDArray[np.uint64]", data[: 8 * count].view("<u8"))
+    rows = cast("NDArray[np.uint32]", data[8 * count :].view("<u4"))
+    first, last = (
+        np.searchsorted(hashes, np.uint64(hashed), "left"),
+        np.searchsorted(hashes, np.uint64(hashed), "right"),
+    )
+    return [int(row) for row in rows[first:last]]

@@ -1,0 +1,134 @@
+"""A store's folder → a DuckDB that reads its files and its log and reaches nothing else, kept for as long as the store is open.
+
+Each question gets a cursor of its own; what was parsed of the log's tail stays for the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import uuid
+import weakref
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+from watchglass.store.quoting import literal
+from watchglass.store.snapshot import Snapshot, Tables, snapshot
+from watchglass.store.tail import Tail, slot_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy.engine import Engine
+
+    from watchglass.store.folder import Folder
+
+SLOTS: Final = 16
+_left: list[object] = []
+"""Readers that a forked child inherited: their threads are the parent's, so they are neither used nor ended here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One question's view of the store: a cursor, what there is, and where the tail's rows are."""
+
+    connection: duckdb.DuckDBPyConnection
+    snapshot: Snapshot
+    tail: Tables
+    room: Path
+
+
+class Reader:
+    """A DuckDB locked to one store."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._room = folder.scratch / uuid.uuid4().hex
+        self._room.mkdir(parents=True, exist_ok=True)
+        self._connection = duckdb.connect()
+        self._pid = os.getpid()
+        self._slots = [os.memfd_create("watchglass-tail", os.MFD_CLOEXEC) for _ in range(SLOTS)]
+        folders = (folder.tables, self._room)
+        allowed = ", ".join(literal(f"{path.absolute()}/") for path in folders)
+        for setting in (
+            "TimeZone = 'UTC'",
+            "python_enable_replacements = false",
+            "preserve_insertion_order = false",
+            f"temp_directory = {literal(str(self._room.absolute() / 'spill'))}",
+            f"allowed_directories = [{allowed}]",
+            f"allowed_paths = [{', '.join(literal(slot_path(slot)) for slot in self._slots)}]",
+            "enable_external_access = false",
+            "lock_configuration = true",
+        ):
+            self._connection.execute(f"SET {setting}")
+        self._tail = Tail(self._connection.cursor(), self._room.absolute(), self._slots)
+        self.close = weakref.finalize(self, _swept, self._connection, self._room, self._slots, self._pid)
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this process is not the one that made it."""
+        return self._pid != os.getpid()
+
+    @contextmanager
+    def moment(self, engine: Engine, *, rows: bool, whole: bool) -> Iterator[Moment]:
+        """Hold one moment of the store; without `rows` the log's rows are left alone, without `whole` their features and tags."""
+        with snapshot(self._folder, engine) as found:
+            pieces = self._tail.take(found.live, whole=whole) if rows else []
+            try:
+                links = {s.name: self._tail.link(s) for s in found.live if s.sidecar} if rows else {}
+                self._tail.forget_links(found.live) if rows else None
+                tables = Tables([piece.source for piece in pieces], links, whole)
+                cursor = self._connection.cursor()
+                try:
+                    yield Moment(cursor, found, tables, self._room.absolute())
+                finally:
+                    cursor.close()
+            finally:
+                self._tail.release(pieces)
+
+
+def _swept(connection: duckdb.DuckDBPyConnection, room: Path, slots: list[int], pid: int) -> None:
+    """End a reader's DuckDB and remove what it kept."""
+    if pid != os.getpid():
+        _left.append(connection)
+        return
+    connection.close()
+    for slot in slots:
+        os.close(slot)
+    shutil.rmtree(room, ignore_errors=True)
+
+
+_readers: weakref.WeakKeyDictionary[Engine, Reader] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def reader_of(folder: Folder, engine: Engine) -> Reader:
+    """Give the reader of an open store, made at its first question, and anew in a forked child."""
+    with _lock:
+        found = _readers.get(engine)
+        if found is None or found.inherited:
+            if found is not None:
+                _left.append(found)
+            found = _readers[engine] = Reader(folder)
+        return found
+
+
+def close_reader(engine: Engine) -> None:
+    """End the reader of a store that is being closed."""
+    with _lock:
+        found = _readers.pop(engine, None)
+    if found is not None and not found.inherited:
+        found.close()
+
+
+def _in_child() -> None:
+    global _lock  # noqa: PLW0603 - a thread that is not here may have held it
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)

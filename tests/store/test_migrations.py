@@ -1,0 +1,68 @@
+"""A catalog that an older version made is opened by this one, with every row, and becomes what a new one is."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+
+import sqlalchemy as sa
+
+from tests.store.bench import Bench, label, prediction
+from watchglass.store import catalog as c
+
+
+def made_old(bench):
+    """Take a catalog back to the first version's tables."""
+    bench.engine.dispose()
+    with sqlite3.connect(bench.folder.catalog) as raw:
+        raw.execute("UPDATE schema_version SET version = 1")
+        raw.executescript("DROP INDEX files_live; DROP INDEX ix_segments_taken; DROP TABLE ingested; DROP TABLE drops;")
+        for column in ("origin", "removed", "sum", "indexed"):
+            raw.execute(f'ALTER TABLE files DROP COLUMN "{column}"')
+    raw.close()
+
+
+def shape(engine):
+    found = sa.inspect(engine)
+    return {
+        table: (
+            sorted((column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)),
+            sorted(index["name"] for index in found.get_indexes(table)),
+        )
+        for table in found.get_table_names()
+    }
+
+
+def test_a_store_of_the_first_version_is_opened_with_every_row_and_goes_on(tmp_path):
+    old = Bench(tmp_path / "store")
+    old.model()
+    old.write("rows", [prediction(n) for n in range(10)])
+    old.compact()
+    made_old(old)
+    bench = Bench(tmp_path / "store")
+    assert bench.ask("SELECT count(*) AS n FROM predictions") == [{"n": 10}]
+    bench.write("rows", [label(n, n % 10) for n in range(10)])
+    bench.compact()
+    assert bench.follow() == 2
+    assert bench.ask("SELECT count(*) AS n FROM predictions JOIN labels USING (model, environment, id)") == [{"n": 10}]
+    fresh = Bench(tmp_path / "fresh")
+    assert shape(bench.engine) == shape(fresh.engine)
+    with bench.engine.connect() as connection:
+        assert connection.execute(sa.select(c.schema_version.c.version)).scalars().all() == [c.SCHEMA_VERSION]
+    bench.engine.dispose()
+    fresh.engine.dispose()
+
+
+def test_two_processes_that_open_it_at_once_upgrade_it_once(tmp_path):
+    import subprocess
+    import sys
+
+    old = Bench(tmp_path / "store")
+    old.model()
+    made_old(old)
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "store", copy)
+    script = "import sys, watchglass as wg\nwith wg.open(sys.argv[1]) as s: print(s.sql('SELECT count(*) AS n FROM models').rows())"
+    runs = [subprocess.Popen([sys.executable, "-c", script, str(copy)], stdout=subprocess.PIPE) for _ in range(4)]
+    assert {run.communicate()[0] for run in runs} == {b"[{'n': 1}]\n"}
+    assert {run.returncode for run in runs} == {0}
