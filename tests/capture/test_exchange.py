@@ -20,7 +20,7 @@ def test_a_prefix_a_token_and_ipv6(waiting, listening, send, monkeypatch):
     send(f"{server.url}/watchglass/")
     wait_for(waiting.empty)
     path, headers, _ = server.requests[0]
-    assert path == "/watchglass/api/v1/events"
+    assert path == "/watchglass/api/v1/events?times=us"
     assert headers["Authorization"] == "Bearer s3cret"
     assert headers["Host"] == server.url.removeprefix("http://")
 

@@ -24,7 +24,7 @@ def test_segments_go_graph_first_then_by_time_and_are_deleted_once_acknowledged(
     assert server.keys == order
     assert sorted(server.ids(), key=int) == waiting.ids
     path, headers, _ = server.requests[0]
-    assert path == "/api/v1/events"
+    assert path == "/api/v1/events?times=us"
     assert headers["Content-Type"] == "application/x-ndjson"
     assert "Authorization" not in headers
 

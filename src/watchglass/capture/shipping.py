@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from watchglass.capture.spool import Sealed
 
 LONGEST_WAIT: Final = 60.0
+_EVENTS: Final = "/api/v1/events?times=us"  # what the recorder wrote, taken exactly so
 _WORTH_PACKING: Final = 512
 _PAYS: Final = 0.9
 _GZIP: Final = 31  # zlib's number for the gzip format
@@ -168,11 +169,9 @@ def _events(segment: Sealed, part: Part) -> Request:
     headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": part.key}
     packed = _packed(segment, part)
     if packed is None:
-        return Request(
-            "POST", "/api/v1/events", headers, lambda: chunks(segment, part.start, part.end), part.end - part.start
-        )
+        return Request("POST", _EVENTS, headers, lambda: chunks(segment, part.start, part.end), part.end - part.start)
     headers["Content-Encoding"] = "gzip"
-    return Request("POST", "/api/v1/events", headers, lambda: iter(packed), sum(map(len, packed)))
+    return Request("POST", _EVENTS, headers, lambda: iter(packed), sum(map(len, packed)))
 
 
 def _packed(segment: Sealed, part: Part) -> list[bytes] | None:
