@@ -32,17 +32,28 @@ def _store(value: object) -> str:
         message = "a folder's path would do"
         raise ValueError(message)
     if "://" in text:
-        message = "this version records into a folder of this machine; a folder's path would do, a server's URL will with a later version"
-        raise ValueError(message)
+        return _url(text)
     return os.path.expanduser(text)  # noqa: PTH111 - pathlib costs its import here
 
 
-def _durability(value: object) -> str:
-    if value == "fast":
-        message = "'fast' comes with a later version; 'default' or 'sync' would do"
+def _url(text: str) -> str:
+    scheme, _, place = text.strip().partition("://")
+    if scheme.lower() not in ("http", "https") or not place.strip("/"):
+        message = "a folder's path, or a server's URL such as http://host:port would do"
         raise ValueError(message)
-    if value not in ("default", "sync"):
-        message = "'default' or 'sync' would do"
+    return text.strip()
+
+
+def _durability(value: object) -> str:
+    if value not in ("fast", "default", "sync"):
+        message = "'fast', 'default' or 'sync' would do"
+        raise ValueError(message)
+    return str(value)
+
+
+def _on_full(value: object) -> str:
+    if value not in ("drop", "block"):
+        message = "'drop' or 'block' would do"
         raise ValueError(message)
     return str(value)
 
@@ -83,12 +94,16 @@ def _size(value: object) -> int:
     return max(1, int(_positive(value)))
 
 
+def _size_or_none(value: object) -> int:
+    return 0 if str(value).strip() in ("0", "0.0") else _size(value)
+
+
 def _text(value: object) -> str:
     return str(value).strip()
 
 
 STORE: Final = Setting(
-    "store", "WATCHGLASS_STORE", "store", "watchglass-data", _store, "The folder that events are written to."
+    "store", "WATCHGLASS_STORE", "store", "watchglass-data", _store, "The folder that events are written to, or the URL of a server that takes them."
 )
 DURABILITY: Final = Setting(
     "durability",
@@ -96,7 +111,8 @@ DURABILITY: Final = Setting(
     "durability",
     "default",
     _durability,
-    "default: in the log before the call returns, on the disk within a second; sync: on the disk before the call returns.",
+    "fast: in memory for 0.2 s at most; default: in the log before the call returns, on the disk within a second; "
+    "sync: on the disk before the call returns.",
 )
 DISABLED: Final = Setting(
     "disabled", "WATCHGLASS_DISABLED", "disabled", default=False, type=_switch, sentence="1: record nothing."
@@ -116,6 +132,46 @@ ROLL_BYTES: Final = Setting(
     64 * 1024 * 1024,
     _size,
     "Bytes after which a segment is closed.",
+)
+HELD_BYTES: Final = Setting(
+    "held_bytes",
+    "WATCHGLASS_HELD_BYTES",
+    "log.held_bytes",
+    8 * 1024 * 1024,
+    _size,
+    "Bytes of each of the two logs that durability fast keeps in memory while the disk is slow.",
+)
+ON_FULL: Final = Setting(
+    "on_full",
+    "WATCHGLASS_ON_FULL",
+    "log.on_full",
+    "drop",
+    _on_full,
+    "When there is no room for an event: drop it and count it, or block, which waits for room first.",
+)
+BLOCK_SECONDS: Final = Setting(
+    "block_seconds",
+    "WATCHGLASS_BLOCK_SECONDS",
+    "log.block_seconds",
+    30.0,
+    _positive,
+    "Seconds that block waits for room; then the event is dropped and counted.",
+)
+LOG_BYTES: Final = Setting(
+    "log_bytes",
+    "WATCHGLASS_LOG_BYTES",
+    "log.log_bytes",
+    10 * 1000 * 1000 * 1000,
+    _size,
+    "Bytes that the log of a store may hold before it is compacted; beyond that nothing is recorded.",
+)
+FREE_BYTES: Final = Setting(
+    "free_bytes",
+    "WATCHGLASS_FREE_BYTES",
+    "log.free_bytes",
+    64 * 1024 * 1024,
+    _size_or_none,
+    "Bytes of the disk that recording leaves free, at most a twentieth of the disk; 0: all may be used.",
 )
 
 SPOOL: Final = Setting(
@@ -143,15 +199,75 @@ DELIVER_SECONDS: Final = Setting(
     "Seconds that the end of a process may wait for a server; what it has not taken by then is shipped at the next start.",
 )
 
+INGEST_QUEUE_BYTES: Final = Setting(
+    "ingest_queue_bytes",
+    "WATCHGLASS_INGEST_QUEUE_BYTES",
+    "ingest.queue_bytes",
+    64 * 1024 * 1024,
+    _size,
+    "Bytes of requests that a server holds before it asks the next to come again.",
+)
+INGEST_BODY_BYTES: Final = Setting(
+    "ingest_body_bytes",
+    "WATCHGLASS_INGEST_BODY_BYTES",
+    "ingest.body_bytes",
+    64 * 1024 * 1024,
+    _size,
+    "Bytes that the body of a request to a server may have.",
+)
+INGEST_INFLATED_BYTES: Final = Setting(
+    "ingest_inflated_bytes",
+    "WATCHGLASS_INGEST_INFLATED_BYTES",
+    "ingest.inflated_bytes",
+    256 * 1024 * 1024,
+    _size,
+    "Bytes that a body may have once decompressed.",
+)
+INGEST_FRAME_BYTES: Final = Setting(
+    "ingest_frame_bytes",
+    "WATCHGLASS_INGEST_FRAME_BYTES",
+    "ingest.frame_bytes",
+    1024 * 1024 * 1024,
+    _size,
+    "Bytes that a frame may have; it goes to the disk as it comes.",
+)
+INGEST_PAUSE_SECONDS: Final = Setting(
+    "ingest_pause_seconds",
+    "WATCHGLASS_INGEST_PAUSE_SECONDS",
+    "ingest.pause_seconds",
+    30.0,
+    _positive,
+    "Seconds that a server waits for the next piece of a body.",
+)
+INGEST_BODY_SECONDS: Final = Setting(
+    "ingest_body_seconds",
+    "WATCHGLASS_INGEST_BODY_SECONDS",
+    "ingest.body_seconds",
+    120.0,
+    _positive,
+    "Seconds that a server waits for a whole body.",
+)
+
 SETTINGS: Final[tuple[Setting[str] | Setting[bool] | Setting[float] | Setting[int], ...]] = (
     STORE,
     DURABILITY,
     DISABLED,
     ROLL_SECONDS,
     ROLL_BYTES,
+    HELD_BYTES,
+    ON_FULL,
+    BLOCK_SECONDS,
+    LOG_BYTES,
+    FREE_BYTES,
     SPOOL,
     TOKEN,
     DELIVER_SECONDS,
+    INGEST_QUEUE_BYTES,
+    INGEST_BODY_BYTES,
+    INGEST_INFLATED_BYTES,
+    INGEST_FRAME_BYTES,
+    INGEST_PAUSE_SECONDS,
+    INGEST_BODY_SECONDS,
 )
 
 
