@@ -10,7 +10,7 @@ ARGS ?=
 # as pip does: a company's own certificates count
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help demo test check fix lock packages torture clean
+.PHONY: help demo test check fix lock packages torture oldest bench docs clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,8 +21,17 @@ demo: .venv/demo  ## a real pipeline and a served model go wrong, are found out,
 test: .venv/dev packages  ## all tests (ARGS="-k replay" for some)
 	@$(BIN)/python -m pytest $(ARGS)
 
-torture: .venv/dev  ## the long form of the kill -9 tests
-	@WATCHGLASS_TORTURE=1 $(BIN)/python -m pytest tests/e2e -m slow $(ARGS)
+torture: .venv/dev packages  ## the long form: hundreds of kill -9, power cuts at every point, fuzzing
+	@WATCHGLASS_TORTURE=1 $(BIN)/python -m pytest tests/e2e tests/fuzz --timeout 3000 $(ARGS)
+
+oldest: .venv/dev .oldest/duckdb  ## the store's tests with the oldest line of DuckDB that is supported
+	@PYTHONPATH=.oldest $(BIN)/python -m pytest tests/store $(ARGS)
+
+bench: .venv/dev packages  ## measure what the docs promise (ARGS="compaction http" for some); results into bench/results
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: .venv/dev  ## the reference and the tables of the docs, made anew from the code and the results
+	@$(BIN)/python docs/make.py && $(BIN)/python -m bench.tables
 
 check: .venv/dev  ## style, types, layers
 	@$(BIN)/ruff format --check --quiet .
@@ -38,10 +47,13 @@ lock: $(UV)  ## newest versions into requirements/*.txt, with hashes
 	@$(UV) export --quiet --frozen --no-emit-project --no-header --no-default-groups --extra demo -o requirements/demo.txt
 	@$(UV) export --quiet --frozen --no-emit-project --no-header --all-extras --all-groups -o requirements/dev.txt
 
-packages:  # Debian's Chromium for the page tests; without the right to install, the page tests say what is missing
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	  && { echo "installing Debian's chromium for the page tests"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }; } \
-	  || echo "no chromium here and no right to install it: the page tests will be skipped (apt-get install chromium)"
+packages:  # Debian's programs that tests drive for real; without the right to install, what is missing is said and those tests skip
+	@missing=""; for pair in chromium:chromium strace:strace curl:curl node:nodejs; do \
+	  command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then echo "installing from Debian:$$missing"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else echo "missing, and no right to install:$$missing; the tests that need them will be skipped (apt-get install$$missing)"; fi
 
 $(UV):
 	@[ -n "$(PYTHON)" ] || { echo "Python >= 3.11 is missing: install python3.11 or newer, then run this again"; exit 1; }
@@ -65,5 +77,9 @@ $(UV):
 	@$(BIN)/python -m compileall -q src
 	@touch $@
 
+.oldest/duckdb: pyproject.toml | $(UV)
+	@echo "bringing the oldest line of DuckDB"
+	@$(UV) pip install --quiet --target .oldest --upgrade "duckdb>=1.5,<1.6" && touch $@
+
 clean:  ## remove the environments and what tests left
-	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis watchglass-demo
+	@rm -rf .venv .uv .oldest .mypy_cache .ruff_cache .pytest_cache .hypothesis watchglass-demo
