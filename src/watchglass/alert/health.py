@@ -10,6 +10,7 @@ import numpy as np
 from watchglass.alert.accounts import Known
 from watchglass.alert.lifecycle import ACTIVE
 from watchglass.alert.watch import Watch
+from watchglass.explain.slices import Fallen
 from watchglass.monitor.accuracy import accuracy
 from watchglass.records import ModelStatus, Point
 from watchglass.store import judgements
@@ -73,15 +74,12 @@ def _status(folder: Folder, engine: Engine, model: Model, counted: History) -> M
     known = Known(folder, engine, counted, windows - 1)
     watch = Watch.take_up(folder, engine, model, counted)
     last_known = int(counted.labels.known.max(initial=windows - 1))
-    labelled, correct = (
-        counts[:, 0] if counts.size else np.zeros(windows, dtype=np.int64)
-        for counts in counted.labels.known_at(last_known)
-    )
-    told = np.flatnonzero(labelled > 0)
+    whole = Fallen.at(counted.labels, last_known, (), range(windows))
+    told = np.flatnonzero(whole.of((), whole.after)[0] > 0)
     recent = told[-NOW:]
-    performance = accuracy(labelled[recent], correct[recent]) if len(recent) else None
-    shown = [window for window in told if window >= windows - SHOWN]
-    series = tuple(Point(known.time(int(window)), accuracy(labelled[[window]], correct[[window]])) for window in shown)
+    performance = accuracy(*whole.of((), recent)) if len(recent) else None
+    shown = [int(window) for window in told if window >= windows - SHOWN]
+    series = tuple(Point(known.time(window), accuracy(*whole.of((), np.array([window])))) for window in shown)
     opened = [item for item in watch.incidents if item.state in ACTIVE]
     worst = max(
         opened, key=lambda item: (("notice", "warning", "page").index(item.severity), item.raised), default=None

@@ -266,13 +266,14 @@ class Watch:
     def _end_page(self, item: Incident, window: int, closed: datetime) -> None:
         known = self.known(window)
         fallen = known.fallen(item)
-        counts = fallen.of(main_slice(item.slices), fallen.after)
-        due = np.flatnonzero((counts[0] > 0) & (fallen.after <= window - self.delay))
+        chosen = main_slice(item.slices)
+        due = np.flatnonzero((fallen.of(chosen, fallen.after)[0] > 0) & (fallen.after <= window - self.delay))
         if len(due) <= RECENT or item.before is None:
             return
         last, first = due[-1], due[-RECENT]
-        during = accuracy(counts[0][: due[-RECENT]], counts[1][: due[-RECENT]])
-        if not during.rows or not recovered(item.before, during, (counts[0][due[-RECENT:]], counts[1][due[-RECENT:]])):
+        during = accuracy(*fallen.of(chosen, fallen.after[: due[-RECENT]]))
+        recent = fallen.of(chosen, fallen.after[due[-RECENT:]])
+        if not during.rows or not recovered(item.before, during, recent):
             return
         back = int(fallen.after[first])
         told = self._tell(item, window, until=back)

@@ -68,7 +68,7 @@ class Clock:
         """Find the best step: at any window's start, or as a candidate reached the predictions."""
         windows = np.arange(int(scene.fallen.before.min(initial=scene.onset)), int(scene.fallen.after.max()) + 1)
         labelled, correct = scene.fallen.of(scene.slice, windows)
-        series = Series(windows, labelled, labelled - correct)
+        series = Series(windows, labelled.astype(np.float64), (labelled - correct).astype(np.float64))
         steps = series.steps()
         fell = int(windows[int(np.argmax(steps))])
         best = max(float(steps.max()), *(series.likelihood(exposed[windows]) for exposed in reached), -np.inf)
@@ -92,7 +92,7 @@ def sharpest_step(fallen: Fallen, chosen: Slice, between: tuple[int, int]) -> in
     near = (windows >= between[0]) & (windows <= between[1]) & (labelled > 0)
     if not near.any():
         return None
-    steps = Series(windows, labelled, labelled - correct).steps()
+    steps = Series(windows, labelled.astype(np.float64), (labelled - correct).astype(np.float64)).steps()
     return int(windows[near][int(np.argmax(steps[near]))])
 
 

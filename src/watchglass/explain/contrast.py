@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Counts = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
-"""Labelled and correct predictions by window (W,)."""
+    from watchglass.profile.weights import Numbers
+
+Counts = tuple["Numbers", "Numbers"]
+"""Labelled and correct predictions by window (W,); of weighted rows their effective numbers."""
 
 LEVEL = 0.95
 FEWEST = 20  # labelled rows on either side of an onset, below which nothing is said
@@ -34,8 +36,8 @@ NONE = Estimate(math.nan, math.nan, math.nan, 0)
 class Group:
     """Rows before and since an onset: wrong and labelled of each, their dispersion and its degrees of freedom."""
 
-    wrong: tuple[int, int]
-    labelled: tuple[int, int]
+    wrong: tuple[float, float]
+    labelled: tuple[float, float]
     dispersion: float
     freedom: int
 
@@ -45,8 +47,8 @@ class Group:
         residuals = [_residuals(*before), _residuals(*after)]
         freedom = sum(max(len(rest) - 1, 0) for rest in residuals)
         spread = sum(float(rest @ rest) for rest in residuals) / freedom if freedom else 1.0
-        wrong = tuple(int((labelled - correct).sum()) for labelled, correct in (before, after))
-        labelled = tuple(int(labelled.sum()) for labelled, _ in (before, after))
+        wrong = tuple(float((labelled - correct).sum()) for labelled, correct in (before, after))
+        labelled = tuple(float(labelled.sum()) for labelled, _ in (before, after))
         widened = max(1.0, spread) * _clustering(residuals)
         return cls((wrong[0], wrong[1]), (labelled[0], labelled[1]), widened, max(freedom, 1))
 
@@ -72,10 +74,10 @@ class Group:
         if not self.labelled[side]:
             return NONE
         low, high = self.limits(side, level)
-        return Estimate(1 - self.rate(side), 1 - high, 1 - low, self.labelled[side])
+        return Estimate(1 - self.rate(side), 1 - high, 1 - low, max(1, round(self.labelled[side])))
 
 
-def _residuals(labelled: NDArray[np.int64], correct: NDArray[np.int64]) -> NDArray[np.float64]:
+def _residuals(labelled: Numbers, correct: Numbers) -> NDArray[np.float64]:
     """Give each labelled window's distance from the pooled rate in standard deviations of its rows."""
     used = labelled > 0
     rows, right = labelled[used].astype(np.float64), correct[used].astype(np.float64)
@@ -105,7 +107,7 @@ def contrast(terms: Sequence[tuple[int, Group, int]], level: float = LEVEL) -> E
         rate, (low, high) = group.rate(side), group.limits(side, level)
         down, up = (rate - low, high - rate) if sign > 0 else (high - rate, rate - low)
         value, below, above = value + sign * rate, below + down**2, above + up**2
-    return Estimate(value, value - math.sqrt(below), value + math.sqrt(above), terms[0][1].labelled[1])
+    return Estimate(value, value - math.sqrt(below), value + math.sqrt(above), round(terms[0][1].labelled[1]))
 
 
 def fall(group: Group, level: float = LEVEL) -> Estimate:

@@ -14,6 +14,7 @@ import numpy as np
 from watchglass.explain.contrast import NONE, Counts, Group, excess, fall
 from watchglass.explain.wording import signed
 from watchglass.monitor.accuracy import change
+from watchglass.profile.weights import Squares, pooled
 from watchglass.records import Estimate, SliceEvidence
 
 if TYPE_CHECKING:
@@ -39,31 +40,46 @@ class Fallen:
     before: NDArray[np.int64]
     after: NDArray[np.int64]
     known_day: int
+    squares: Squares | None = None
 
     @classmethod
     def at(cls, labels: LabelHistory, known_day: int, before: Sequence[int], after: Sequence[int]) -> Fallen:
         """Take the labels known at the end of a day."""
         labelled, correct = labels.known_at(known_day)
-        return cls(
-            labels, labelled, correct, np.asarray(before, dtype=np.int64), np.asarray(after, dtype=np.int64), known_day
-        )
+        old, new = np.asarray(before, dtype=np.int64), np.asarray(after, dtype=np.int64)
+        return cls(labels, labelled, correct, old, new, known_day, labels.squares_at(known_day))
 
     def of(self, chosen: Slice, windows: NDArray[np.int64]) -> Counts:
         """Give (labelled, correct) of a slice by window; zeros for a pair that never occurred."""
+        return self._scaled(self._sums(chosen, windows))
+
+    def _sums(self, chosen: Slice, windows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Give the sums of weights of a slice, labelled and correct, and of their squares where there are weights."""
+        tables = [self.labelled, self.correct, *(self.squares or ())]
         if chosen not in self.labels.slices:
-            return np.zeros(len(windows), dtype=np.int64), np.zeros(len(windows), dtype=np.int64)
+            return [np.zeros(len(windows), dtype=np.int64) for _ in tables]
         place = self.labels.slices.index(chosen)
-        return self.labelled[windows, place], self.correct[windows, place]
+        return [table[windows, place] for table in tables]
+
+    def _less(
+        self, whole: Sequence[NDArray[np.int64]], part: Slice, windows: NDArray[np.int64]
+    ) -> list[NDArray[np.int64]]:
+        return [all_ - some for all_, some in zip(whole, self._sums(part, windows), strict=True)]
+
+    def _scaled(self, sums: Sequence[NDArray[np.int64]]) -> Counts:
+        return pooled(sums[0], sums[1], Squares(*sums[2:]) if self.squares else None)
+
+    def told(self, chosen: Slice) -> int:
+        """Give how many predictions of a slice have labels since the onset."""
+        return int(self._sums(chosen, self.after)[0].sum())
 
     def without(self, chosen: Slice, other: Slice, windows: NDArray[np.int64]) -> Counts:
         """Give a slice's counts less its rows in another slice."""
-        whole, both = self.of(chosen, windows), self.of(tuple(sorted((*chosen, *other))), windows)
-        return whole[0] - both[0], whole[1] - both[1]
+        return self._scaled(self._less(self._sums(chosen, windows), _both(chosen, other), windows))
 
     def rest(self, chosen: Slice, windows: NDArray[np.int64]) -> Counts:
         """Give the counts of all rows outside a slice."""
-        whole, inside = self.of((), windows), self.of(chosen, windows)
-        return whole[0] - inside[0], whole[1] - inside[1]
+        return self._scaled(self._less(self._sums((), windows), chosen, windows))
 
     def fall(self, chosen: Slice, level: float = 0.95) -> Estimate:
         """Give a slice's change of accuracy; negative is a fall."""
@@ -85,14 +101,19 @@ class Fallen:
         """Give the rows in neither of two slices."""
         sides = []
         for windows in (self.before, self.after):
-            rest, apart = self.rest(chosen, windows), self.without(other, chosen, windows)
-            sides.append((rest[0] - apart[0], rest[1] - apart[1]))
+            rest = self._less(self._less(self._sums((), windows), chosen, windows), other, windows)
+            both = self._sums(_both(chosen, other), windows)
+            sides.append(self._scaled([alone + twice for alone, twice in zip(rest, both, strict=True)]))
         return Group.of(*sides)
 
     def crossed(self, chosen: Slice, other: Slice) -> bool:
         """Say whether the pairs of two slices' tags are counted, so that one can be taken out of the other."""
         tags = {chosen[0][0], other[0][0]}
         return len(tags) > 1 and any({tag for tag, _ in name} == tags for name in self.labels.slices)
+
+
+def _both(chosen: Slice, other: Slice) -> Slice:
+    return tuple(sorted((*chosen, *other)))
 
 
 def rank(fallen: Fallen) -> tuple[SliceEvidence, ...]:
@@ -105,8 +126,8 @@ def rank(fallen: Fallen) -> tuple[SliceEvidence, ...]:
     singles: list[Slice] = [chosen for chosen in fallen.labels.slices if len(chosen) == 1]
     level = 1 - FAMILY / max(len(singles), 1)
     found = {chosen: excess(fallen.inside(chosen), fallen.outside(chosen), level) for chosen in singles}
-    total = max(int(fallen.of((), fallen.after)[0].sum()), 1)
-    gains = {chosen: item.rows / total * item.low for chosen, item in found.items() if item.low > 0}
+    total = max(fallen.told(()), 1)
+    gains = {chosen: fallen.told(chosen) / total * item.low for chosen, item in found.items() if item.low > 0}
     if not gains:
         return (_all_rows(fallen), *_sorted([_untouched(fallen, chosen, item) for chosen, item in found.items()]))
     near = [chosen for chosen, gain in gains.items() if gain >= NEAR_BEST * max(gains.values())]

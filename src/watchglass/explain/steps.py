@@ -24,8 +24,8 @@ class Series:
     """Labelled and wrong predictions of a slice, window by window (W,)."""
 
     windows: NDArray[np.int64]
-    labelled: NDArray[np.int64]
-    wrong: NDArray[np.int64]
+    labelled: NDArray[np.float64]
+    wrong: NDArray[np.float64]
 
     def likelihood(self, exposed: NDArray[np.float64]) -> float:
         """Give the log likelihood of two rates, the higher one for the exposed share (W,) of each window.
@@ -85,11 +85,11 @@ class Series:
         return low, high
 
 
-def _rate(wrong: NDArray[np.int64], labelled: NDArray[np.int64]) -> float:
+def _rate(wrong: NDArray[np.float64], labelled: NDArray[np.float64]) -> float:
     return float(wrong.sum() / max(labelled.sum(), 1))
 
 
-def _binomial(wrong: NDArray[np.int64], labelled: NDArray[np.int64]) -> NDArray[np.float64]:
+def _binomial(wrong: NDArray[np.float64], labelled: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the largest log likelihood of counts at one rate."""
     rate = wrong / np.maximum(labelled, 1)
     return np.asarray(xlogy(wrong, rate) + xlogy(labelled - wrong, 1 - rate), dtype=np.float64)

@@ -9,21 +9,21 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np  # noqa: TC002 - the doctests need it
+import numpy as np  # noqa: F401 - the doctests need it
 from scipy.special import ndtri, stdtrit
 
 from watchglass.records import Estimate
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from watchglass.profile.weights import Numbers
 
 LEVEL = 0.95
 FEW = 3  # fewer windows than this say nothing about the spread between windows
 NONE = Estimate(math.nan, math.nan, math.nan, 0)
 
 
-def wilson(correct: int, labelled: int, level: float = LEVEL) -> tuple[float, float]:
-    """Give Wilson's interval of a share.
+def wilson(correct: float, labelled: float, level: float = LEVEL) -> tuple[float, float]:
+    """Give Wilson's interval of a share; effective numbers of weighted rows need not be whole.
 
     >>> [round(end, 3) for end in wilson(9, 10)]
     [0.596, 0.982]
@@ -35,7 +35,7 @@ def wilson(correct: int, labelled: int, level: float = LEVEL) -> tuple[float, fl
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _variance(labelled: NDArray[np.int64], correct: NDArray[np.int64]) -> tuple[float, int]:
+def _variance(labelled: Numbers, correct: Numbers) -> tuple[float, int]:
     """Give the variance of a pooled share over windows, and its degrees of freedom (0 = rows alone)."""
     n = float(labelled.sum())
     share = (correct.sum() + 0.5) / (n + 1)
@@ -55,28 +55,29 @@ def _quantile(freedom: float, level: float) -> float:
     return float(stdtrit(freedom, 0.5 + level / 2)) if freedom else float(ndtri(0.5 + level / 2))
 
 
-def accuracy(labelled: NDArray[np.int64], correct: NDArray[np.int64], level: float = LEVEL) -> Estimate:
-    """Give the share correct over windows (W,), with its interval.
+def accuracy(labelled: Numbers, correct: Numbers, level: float = LEVEL) -> Estimate:
+    """Give the share correct over windows (W,), with its interval; of weighted rows their effective numbers (profile/weights).
 
     >>> found = accuracy(np.array([10, 10, 10, 10]), np.array([9, 10, 8, 9]))
     >>> round(found.value, 2), found.rows
     (0.9, 40)
     """
-    n = int(labelled.sum())
+    n = float(labelled.sum())
     if not n:
         return NONE
     share = float(correct.sum() / n)
     variance, freedom = _variance(labelled, correct)
     half = _quantile(freedom, level) * math.sqrt(variance)
-    low, high = wilson(int(correct.sum()), n, level)
+    low, high = wilson(float(correct.sum()), n, level)
+    rows = max(1, round(n))
     if not freedom:
-        return Estimate(share, low, high, n)
-    return Estimate(share, max(0.0, min(low, share - half)), min(1.0, max(high, share + half)), n)
+        return Estimate(share, low, high, rows)
+    return Estimate(share, max(0.0, min(low, share - half)), min(1.0, max(high, share + half)), rows)
 
 
 def change(
-    before: tuple[NDArray[np.int64], NDArray[np.int64]],
-    after: tuple[NDArray[np.int64], NDArray[np.int64]],
+    before: tuple[Numbers, Numbers],
+    after: tuple[Numbers, Numbers],
     level: float = LEVEL,
 ) -> Estimate:
     """Give accuracy after minus before, each as (labelled, correct) by window, with its interval; negative is a fall."""
@@ -86,7 +87,7 @@ def change(
     (left, left_freedom), (right, right_freedom) = _variance(*before), _variance(*after)
     freedom = _welch(left, left_freedom, right, right_freedom)
     half = _quantile(freedom, level) * math.sqrt(left + right)
-    return Estimate(value, value - half, value + half, int(after[0].sum()))
+    return Estimate(value, value - half, value + half, max(1, round(float(after[0].sum()))))
 
 
 def _welch(left: float, left_freedom: int, right: float, right_freedom: int) -> float:
@@ -97,10 +98,10 @@ def _welch(left: float, left_freedom: int, right: float, right_freedom: int) -> 
     return (left + right) ** 2 / sum(variance**2 / freedom for variance, freedom in parts)
 
 
-def recovered(before: Estimate, during: Estimate, recent: tuple[NDArray[np.int64], NDArray[np.int64]]) -> bool:
+def recovered(before: Estimate, during: Estimate, recent: tuple[Numbers, Numbers]) -> bool:
     """Say whether three labelled windows, pooled, have a lower bound above the midpoint of before and during."""
     labelled, correct = recent
     if len(labelled) < FEW or not labelled.all():
         return False
-    low, _ = wilson(int(correct.sum()), int(labelled.sum()))
+    low, _ = wilson(float(correct.sum()), float(labelled.sum()))
     return low > (before.value + during.value) / 2

@@ -50,7 +50,9 @@ class Table:
     there: NDArray[np.bool_]
 
 
-def arcsine(count: NDArray[np.int64] | NDArray[np.float64], of: NDArray[np.int64]) -> NDArray[np.float64]:
+def arcsine(
+    count: NDArray[np.int64] | NDArray[np.float64], of: NDArray[np.int64] | NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Turn a share into an angle whose variance is 1/rows whatever the share.
 
     >>> arcsine(np.array([5]), np.array([10])).round(3).tolist()

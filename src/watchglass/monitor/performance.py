@@ -16,11 +16,11 @@ import numpy as np
 from watchglass.monitor import ted
 from watchglass.monitor.drift import onset_interval
 from watchglass.monitor.functionals import FEWEST_ROWS, arcsine
+from watchglass.profile.weights import by_window
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from watchglass.profile.histories import LabelHistory
+    from watchglass.profile.weights import Numbers
     from watchglass.records import Slice
 
 
@@ -79,7 +79,7 @@ class PerformanceMonitor:
         if window < self.state.judged:
             return None
         self.state = replace(self.state, judged=window + 1)
-        labelled, correct = self._labels.known_at(known_day)
+        labelled, correct = by_window(*self._labels.known_at(known_day), self._labels.squares_at(known_day))
         found = [
             self._weigh(index, labelled[: window + 1, index], correct[: window + 1, index]) for index in self._judged
         ]
@@ -91,7 +91,7 @@ class PerformanceMonitor:
         best = max(fresh or kept, key=lambda finding: finding.evidence)
         return best if fresh else replace(best, violated=False)
 
-    def _weigh(self, index: int, labelled: NDArray[np.int64], correct: NDArray[np.int64]) -> PerformanceFinding | None:
+    def _weigh(self, index: int, labelled: Numbers, correct: Numbers) -> PerformanceFinding | None:
         """Weigh the newest window of one slice; None when it has too few labels, or its reference is not full."""
         enough = np.flatnonzero(labelled >= FEWEST_ROWS)
         window = len(labelled) - 1

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from watchglass.profile.weights import Squares
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -43,7 +45,8 @@ class LabelHistory:
     """Labelled and correct predictions per window and slice, as signed changes that carry the day they became known.
 
     `slices` (S) begins with the empty slice, all rows; `rows` (W, S) counts predictions. The entries (E) name a
-    window, a slice, the index of the day known (on the windows' axis; may lie past its end), and two changes.
+    window, a slice, the index of the day known (on the windows' axis; may lie past its end), and two changes. All are
+    sums of weights; `squares` has the entries' changes of weight × (weight − 1), None while every weight is 1.
     """
 
     slices: tuple[Slice, ...]
@@ -53,12 +56,20 @@ class LabelHistory:
     known: NDArray[np.int64]
     labelled: NDArray[np.int64]
     correct: NDArray[np.int64]
+    squares: Squares | None = None
 
     def known_at(self, day: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Give labelled and correct (W, S) as known at the end of a day."""
+        return self._sum(self.labelled, day), self._sum(self.correct, day)
+
+    def squares_at(self, day: int) -> Squares | None:
+        """Give the sums of weight × (weight − 1) of the labelled and the correct (W, S); None while every weight is 1."""
+        if self.squares is None:
+            return None
+        return Squares(self._sum(self.squares.labelled, day), self._sum(self.squares.correct, day))
+
+    def _sum(self, change: NDArray[np.int64], day: int) -> NDArray[np.int64]:
         told = self.known <= day
-        labelled, correct = np.zeros_like(self.rows), np.zeros_like(self.rows)
-        place = (self.window[told], self.slice[told])
-        np.add.at(labelled, place, self.labelled[told])
-        np.add.at(correct, place, self.correct[told])
-        return labelled, correct
+        found = np.zeros_like(self.rows)
+        np.add.at(found, (self.window[told], self.slice[told]), change[told])
+        return found

@@ -11,6 +11,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from watchglass.profile.histories import CategoryHistory, LabelHistory, NumberHistory
+from watchglass.profile.weights import Squares
 from watchglass.store import catalog as c
 from watchglass.store.compact import engine_room
 from watchglass.store.models import Feature, features_of
@@ -72,7 +73,11 @@ def environments(folder: Folder, engine: Engine, model: str) -> list[str]:
 
 
 def _cells(folder: Folder, engine: Engine, model: str) -> str:
-    query = sa.select(c.files.c.path).where(c.files.c.model == model, c.files.c.kind == "cells").order_by(c.files.c.seq)
+    query = (
+        sa.select(c.files.c.path)
+        .where(c.files.c.model == model, c.files.c.kind == "cells", c.files.c.removed.is_(None))
+        .order_by(c.files.c.seq)
+    )
     with engine.connect() as connection:
         paths = connection.execute(query).scalars().all()
     return f"read_parquet([{', '.join(literal(str(folder.tables / path)) for path in paths)}])" if paths else ""
@@ -145,16 +150,17 @@ def _labels(connection: duckdb.DuckDBPyConnection, first: date, windows: int) ->
         "SELECT date_diff('day', ?::DATE, day), slice, n FROM merged WHERE kind = 'rows'", [first]
     ).fetchall():
         rows[window, place[name]] = count
+    kinds = ("labelled", "correct", "labelled2", "correct2")
+    sums = ", ".join(f"coalesce(sum(n) FILTER (kind = {literal(kind)}), 0)::BIGINT AS {kind}" for kind in kinds)
     query = (
-        "SELECT date_diff('day', ?::DATE, day) AS w, slice, date_diff('day', ?::DATE, known) AS k, coalesce(sum(n) FILTER (kind = 'labelled'), 0)::BIGINT AS labelled,"
-        " coalesce(sum(n) FILTER (kind = 'correct'), 0)::BIGINT AS correct FROM merged WHERE kind IN ('labelled', 'correct') GROUP BY ALL ORDER BY ALL"
+        f"SELECT date_diff('day', ?::DATE, day) AS w, slice, date_diff('day', ?::DATE, known) AS k, {sums} FROM merged"
+        f" WHERE kind IN ({', '.join(map(literal, kinds))}) GROUP BY ALL ORDER BY ALL"
     )
     entries = connection.execute(query, [first, first]).fetchnumpy()
     index = np.fromiter((place[name] for name in entries["slice"]), dtype=np.int64, count=len(entries["slice"]))
-    arrays = [np.asarray(entries[name], dtype=np.int64) for name in ("w", "k", "labelled", "correct")]
-    return LabelHistory(
-        tuple(slice_of(name) for name in names), rows, arrays[0], index, arrays[1], arrays[2], arrays[3]
-    )
+    window, known, *told = (np.asarray(entries[name], dtype=np.int64) for name in ("w", "k", *kinds))
+    squares = Squares(told[2], told[3]) if told[2].any() or told[3].any() else None
+    return LabelHistory(tuple(slice_of(name) for name in names), rows, window, index, known, told[0], told[1], squares)
 
 
 def inside_and_outside(
