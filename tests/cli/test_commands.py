@@ -54,6 +54,7 @@ def test_every_command_has_help_and_the_list_is_as_documented():
         "demo",
         "explain",
         "incidents",
+        "log",
         "models",
         "replay",
         "serve",
