@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import subprocess
 import sys
 import threading
 
+import pytest
 from tests.capture.listening import PREDICTION, PROMPT, free_port, wait_for
 
+from watchglass.capture import drops
 from watchglass.capture.segment import Log, new_name
 from watchglass.capture.sender import Sender
 
@@ -143,7 +147,7 @@ def test_a_fork_in_the_middle_of_a_request_costs_nothing(waiting, listening, tmp
     script = f"""
 import os, time
 from watchglass.capture.sender import Sender
-from watchglass.capture import spool
+from watchglass.capture import drops, spool
 from watchglass.capture.segment import Limits, Log
 root = {str(waiting.root)!r}
 sender = Sender({server.url!r}, root); sender.start()
@@ -220,3 +224,73 @@ def test_starting_from_several_threads_at_once_gives_one_thread(waiting, listeni
         starter.join()
     assert [thread.name for thread in threading.enumerate()].count("watchglass-sender") == 1
     one.close(5)
+
+
+def test_what_a_dead_process_could_not_record_is_told_the_server(waiting, listening, send):
+    folder = waiting.root / "log" / "drops"
+    folder.mkdir(parents=True)
+    (folder / "host-1-ab.json").write_bytes(drops.page("host:1:ab", {"ENOSPC": 12}, 5))
+    (folder / "host-2-cd.json").write_bytes(drops.page("host:2:cd", {}, 5))
+    alive = os.open(folder / "host-3-ef.json", os.O_CREAT | os.O_RDWR)
+    fcntl.flock(alive, fcntl.LOCK_SH)
+    os.write(alive, drops.page("host:3:ef", {"EIO": 1}, 5))
+    waiting.segment(lines=1)
+    server = listening()
+    send(server.url)
+    wait_for(lambda: waiting.names("drops") == ["host-3-ef.json"])
+    told = {"kind": "drops", "writer": "host:1:ab", "reasons": {"ENOSPC": 12}, "time": 5}
+    assert [event for event in server.events if event["kind"] == "drops"] == [told]
+    assert server.keys[1:] == ["host-1-ab.json"]
+    os.close(alive)
+
+
+@pytest.mark.parametrize("trouble", ["lost", (500, {}), "garbage"])
+def test_the_end_tries_again_while_the_server_answers_at_all(waiting, listening, send, trouble):
+    server = listening()
+    one = send(server.url)
+    wait_for(lambda: one._carrier._swept > 0)
+    server.trouble = lambda number, key, data: trouble if number <= 2 else None
+    waiting.segment()
+    one.close(20)
+    assert waiting.empty()
+    assert server.ids() == waiting.ids
+
+
+def test_the_end_does_not_wait_for_a_server_that_asks_for_more_time_than_there_is(waiting, listening, send):
+    server = listening()
+    server.trouble = lambda number, key, data: (503, {"Retry-After": "60"})
+    waiting.segment()
+    one = send(server.url)
+    wait_for(lambda: server.requests)
+    thread = one._thread
+    one.close(30)
+    thread.join(5)
+    assert not thread.is_alive()
+    assert len(server.requests) <= 2
+    assert len(waiting.names()) == 1
+
+
+def test_at_the_interpreters_end_where_no_thread_starts_the_end_itself_ships(waiting, listening, send, monkeypatch):
+    def none_starts(thread):
+        raise RuntimeError
+
+    waiting.segment()
+    server = listening()
+    monkeypatch.setattr(threading.Thread, "start", none_starts)
+    one = Sender(server.url, str(waiting.root))
+    one.start()
+    monkeypatch.undo()
+    one.close(10)
+    assert waiting.empty()
+    assert server.ids() == waiting.ids
+
+
+def test_segments_that_are_sealed_just_before_the_end_are_shipped(waiting, listening):
+    server = listening()
+    for _ in range(30):
+        one = Sender(server.url, str(waiting.root))
+        one.start()
+        waiting.segment(lines=1)
+        one.close(10)
+        assert waiting.empty()
+    assert server.ids() == waiting.ids

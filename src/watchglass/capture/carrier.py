@@ -33,6 +33,7 @@ class Carrier:
     def __init__(self, url: str, root: str, line: Line) -> None:
         self.line = line
         self.ending = False
+        self.until = float("inf")
         self._url = url
         self._root = root
         self._bell: SimpleQueue[Word] = SimpleQueue()  # its put may interrupt itself: a signal handler records
@@ -46,22 +47,24 @@ class Carrier:
             self._bell.put(word)
 
     def run(self) -> None:
-        """Ship until told to end; then once more what is sealed, until the first trouble."""
-        asked = False
-        while not (self.ending and asked):
+        """Ship until told to end; then what is sealed by then, for as long as the server answers at all."""
+        while True:
+            ending = self.ending  # what was sealed before that is on the list of the round that begins now
             found = self._safely()
-            if self.ending:
-                break
-            asked = isinstance(found, Later) and found.manner == "asked"
+            if ending and (found is None or not found.blamed or self.line.hung_up):
+                break  # nothing answers, or nothing is left
             if found is None:
                 self._failures = 0
                 self._sweep()
                 self._pause(IDLE_SECONDS, ("sealed", "now"))
-            else:
-                self._failures += 1
-                seconds = self._delay(found)
-                self._warn(found, seconds)
-                self._pause(seconds, () if asked else ("now",))
+                continue
+            self._failures += 1
+            asked = found.manner == "asked"
+            seconds = self._delay(found)
+            self._warn(found, seconds)
+            self._pause(seconds, () if asked else ("now",))
+            if self.ending and asked:
+                break
         self.line.close()
 
     def _safely(self) -> Later | None:
@@ -73,7 +76,7 @@ class Carrier:
     def _round(self) -> Later | None:
         """Ship every segment that is sealed; says why not all."""
         for log, name in self._order():
-            if self.line.hung_up:
+            if self.line.hung_up or time.monotonic() >= self.until:
                 return None
             with spool.sealed(self._root, log, name) as segment:
                 found = None if segment is None else self._ship(segment)
@@ -82,13 +85,15 @@ class Carrier:
         return None
 
     def _order(self) -> Iterator[tuple[LogName, str]]:
-        """Graph before rows, each in the order of time; last, what has failed again and again where others did not."""
+        """Graph before rows, each in the order of time, then losses; last, what has failed again and again where others did not."""
         for row in [None, *self._waiting("rows")]:
             for graph in self._waiting("graph"):
                 yield "graph", graph
             if row is not None:
                 yield "rows", row
-        for log in ("graph", "rows"):
+        for name in self._waiting("drops"):
+            yield "drops", name
+        for log in ("graph", "rows", "drops"):
             for name in self._waiting(log, blamed=True):
                 yield log, name
 
@@ -149,9 +154,10 @@ class Carrier:
 
     def _pause(self, seconds: float, until: tuple[Word, ...]) -> None:
         end = time.monotonic() + seconds
-        while not self.ending and (left := end - time.monotonic()) > 0:
+        while (left := end - time.monotonic()) > 0:
             try:
-                if self._bell.get(timeout=left) in until:
+                word = self._bell.get(timeout=left)
+                if word in until or (word == "now" and self.ending):
                     return
             except Empty:
                 return

@@ -142,9 +142,9 @@ class Line:
             try:
                 return self._ask(request)
             except ConnectionError:  # servers close idle connections; a request is safe to repeat, by its key
-                self.close()
                 if not kept or self.hung_up:
                     raise
+                self.close()
                 return self._ask(request)
         except (OSError, HTTPException, ValueError) as error:  # ValueError: a host or an answer beyond all grammar
             sent = self._connection is not None
@@ -181,6 +181,13 @@ class Line:
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def hurry(self, seconds: float) -> None:
+        """Wait for nothing longer than this from now on."""
+        self._connect_seconds, self._answer_seconds = (
+            min(self._connect_seconds, seconds),
+            min(self._answer_seconds, seconds),
+        )
 
     def hang_up(self) -> None:
         """Make a request that is under way in another thread fail now, and any later one unrepeated."""

@@ -45,7 +45,8 @@ class Sender:
         thread = threading.Thread(target=carrier.run, name="watchglass-sender", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # none starts while the interpreter ends: the next process ships
+        except RuntimeError:  # none starts while the interpreter ends: `close` does the work itself
+            self._carrier = carrier
             return
         self._carrier, self._thread = carrier, thread
 
@@ -85,13 +86,19 @@ class Sender:
         with self._lock:
             thread, self._thread = self._thread, None
             carrier, self._carrier = self._carrier, None
-        if thread is None or carrier is None:
+        if carrier is None:
             return
         carrier.ending = True
+        carrier.until = time.monotonic() + timeout
         carrier.ring("now")
+        if thread is None:
+            carrier.line.hurry(timeout)
+            carrier.run()
+            return
         thread.join(timeout)
         if thread.is_alive():
             carrier.line.hang_up()
+            carrier.ring("now")
             thread.join(_GRACE)
 
     def after_fork_in_child(self) -> None:

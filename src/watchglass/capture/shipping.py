@@ -80,6 +80,8 @@ def ship(line: Line, segment: Sealed) -> Taken | Later:
     whole = Part(segment.name, 0, segment.size)
     if segment.sidecar is not None:
         return _ship_frame(line, segment, whole, segment.sidecar)
+    if segment.log == "drops":
+        return _ship_losses(line, segment, whole)
     if segment.size == 0:
         return Taken()
     return _ship_lines(line, segment, whole, _split_before(segment))
@@ -104,6 +106,20 @@ def _ship_frame(line: Line, segment: Sealed, whole: Part, sidecar: str) -> Taken
 def _framed(about: bytes, segment: Sealed) -> Iterator[bytes]:
     yield about
     yield from chunks(segment, 0, segment.size)
+
+
+def _ship_losses(line: Line, segment: Sealed, whole: Part) -> Taken | Later:
+    """Tell what a process that died could not record."""
+    try:
+        told = json.loads(b"".join(chunks(segment, 0, segment.size)))
+        event = {"kind": "drops", "writer": told["writer"], "reasons": told["reasons"], "time": told["time"]}
+    except (ValueError, TypeError, KeyError):
+        return Taken((Refusal(whole, 0, "it cannot be read"),))
+    if not event["reasons"]:
+        return Taken()
+    body = json.dumps(event).encode() + b"\n"
+    headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": segment.name}
+    return _judged(line.ask(Request("POST", _EVENTS, headers, lambda: [body], len(body))), whole)
 
 
 def _ship_lines(line: Line, segment: Sealed, part: Part, split: frozenset[str]) -> Taken | Later:

@@ -23,9 +23,13 @@ from watchglass.capture.forking import whole
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-LogName = Literal["graph", "rows"]
+LogName = Literal["graph", "rows", "drops"]
 PARTS: Final = ".parts"
-_SEGMENTS: Final = (".jsonl", ".parquet")
+_ENDINGS: Final[Mapping[LogName, tuple[str, ...]]] = {
+    "graph": (".jsonl",),
+    "rows": (".jsonl", ".parquet"),
+    "drops": (".json",),  # what each process could not record; its form is told in drops.py
+}
 REFUSED: Final = "refused"
 CHUNK: Final = 1 << 18
 _UNFINISHED: Final = (".tmp", ".open")
@@ -38,6 +42,7 @@ _held: Final[set[int]] = set()
 class Sealed:
     """A segment that nobody writes to, held open under its exclusive lock."""
 
+    log: LogName
     name: str
     path: str
     handle: int
@@ -111,9 +116,9 @@ def _temporary(name: str) -> str | None:
 
 
 def waiting(root: str, log: LogName) -> list[str]:
-    """Name the segments of a log in the order of time, sealed or not."""
+    """Name the files of a log in the order of their names, which is that of time for segments; sealed or not."""
     try:
-        return sorted(name for name in os.listdir(f"{root}/log/{log}") if name.endswith(_SEGMENTS))  # noqa: PTH208 - text paths here
+        return sorted(name for name in os.listdir(f"{root}/log/{log}") if name.endswith(_ENDINGS[log]))  # noqa: PTH208 - text paths here
     except FileNotFoundError:
         return []
 
@@ -127,7 +132,7 @@ def sealed(root: str, log: LogName, name: str) -> Iterator[Sealed | None]:
         if handle is not None:
             _held.add(handle)
     try:
-        yield None if handle is None else Sealed(name, path, handle, os.fstat(handle).st_size)
+        yield None if handle is None else Sealed(log, name, path, handle, os.fstat(handle).st_size)
     finally:
         if handle is not None:
             with whole:
