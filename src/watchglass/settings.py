@@ -103,7 +103,12 @@ def _text(value: object) -> str:
 
 
 STORE: Final = Setting(
-    "store", "WATCHGLASS_STORE", "store", "watchglass-data", _store, "The folder that events are written to, or the URL of a server that takes them."
+    "store",
+    "WATCHGLASS_STORE",
+    "store",
+    "watchglass-data",
+    _store,
+    "The folder that events are written to, or the URL of a server that takes them.",
 )
 DURABILITY: Final = Setting(
     "durability",

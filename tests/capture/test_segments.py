@@ -113,13 +113,27 @@ def test_threads_write_whole_lines_while_segments_roll(logs, monkeypatch):
 
 def test_a_deleted_file_or_folder_costs_no_later_event(logs):
     predict(1)
+    wg.flush()
     logs.segments("rows")[0].unlink()
     second = predict(2)
-    assert [row["id"] for row in logs.rows()] == [second]
+    wait_for(lambda: [row["id"] for row in logs.rows()] == [second])
+    wg.flush()
     shutil.rmtree(logs.root)
     third = predict(3)
-    assert [row["id"] for row in logs.rows()] == [third]
+    wait_for(lambda: [row["id"] for row in logs.rows()] == [third])
     assert (logs.root / ".gitignore").exists()
+
+
+def test_what_went_into_a_deleted_file_before_that_was_seen_is_written_again_once(logs):
+    first = predict(1)
+    recorder.current()._rows.look()
+    logs.segments("rows")[0].unlink()
+    sent = [predict(number) for number in range(20)]
+    recorder.current()._rows.look()
+    sent.append(predict(20))
+    recorder.close()
+    assert [row["id"] for row in logs.rows()] == sent
+    assert first not in sent
 
 
 def test_a_handle_closed_by_another_hand_is_neither_used_nor_closed(logs, tmp_path):

@@ -24,11 +24,13 @@ def test_each_row_says_what_it_means_and_takes_its_own_default(setting):
 @pytest.mark.parametrize(
     ("setting", "value", "says"),
     [
-        (settings.STORE, "http://localhost:8000", "later version"),
+        (settings.STORE, "ftp://localhost:8000", "server's URL such as http"),
+        (settings.STORE, "http:///", "server's URL such as http"),
         (settings.STORE, "  ", "folder's path"),
         (settings.STORE, 3, "folder's path"),
-        (settings.DURABILITY, "fast", "'default' or 'sync' would do"),
-        (settings.DURABILITY, "always", "'default' or 'sync' would do"),
+        (settings.DURABILITY, "always", "'fast', 'default' or 'sync' would do"),
+        (settings.ON_FULL, "wait", "'drop' or 'block' would do"),
+        (settings.FREE_BYTES, "some", "above 0"),
         (settings.DISABLED, "maybe", "1 or 0"),
         (settings.ROLL_SECONDS, "-1", "above 0"),
         (settings.ROLL_SECONDS, "soon", "above 0"),
@@ -47,8 +49,11 @@ def test_a_bad_environment_variable_is_named():
         settings.resolve(settings.DISABLED, None, {"WATCHGLASS_DISABLED": "perhaps"})
 
 
-def test_init_refuses_what_this_version_does_not_know():
-    with pytest.raises(BadInput, match="later version"):
-        wg.init("https://watchglass.example")
-    with pytest.raises(BadInput, match="fast"):
-        wg.init(durability="fast")
+@pytest.mark.parametrize("more", [{"store": "ftp://example"}, {"durability": "fastest"}, {"on_full": "panic"}], ids=str)
+def test_init_refuses_what_it_does_not_know(more):
+    with pytest.raises(BadInput, match=next(iter(more))):
+        wg.init(**more)
+
+
+def test_no_byte_need_stay_free():
+    assert settings.resolve(settings.FREE_BYTES, "0") == 0

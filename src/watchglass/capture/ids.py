@@ -1,39 +1,49 @@
-"""The clock and the system's randomness → identifiers that sort by time (UUID version 7, RFC 9562)."""
+"""The clock and the system's randomness → identifiers that sort by time (UUID version 7, RFC 9562).
+
+In each millisecond the first has 73 random bits; the others of that millisecond and process count on from it.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
-import time
-from typing import Final
+from itertools import count
+from time import time_ns
+from typing import TYPE_CHECKING, Final
 
-_RANDOM_BITS: Final = 74
-_STEP_BITS: Final = 32
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_COUNTED_BITS: Final = 48
 _lock = threading.RLock()  # re-entrant: a signal handler may record while this thread holds it
-_last = 0
-
-
-def _next() -> int:
-    """Give 48 bits of milliseconds and 74 of randomness, always above the one before in this process."""
-    global _last  # noqa: PLW0603 - the order holds for the process
-    noise = int.from_bytes(os.urandom(9), "big")  # 72 bits: the headroom above keeps steps inside the millisecond
-    with _lock:
-        fresh = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | noise
-        _last = fresh if fresh > _last else _last + 1 + (noise >> (72 - _STEP_BITS))
-        return _last
+_now: tuple[int, str, Callable[[], int]] = (0, "", int)
+"""The millisecond, how its identifiers begin, and what counts them."""
 
 
 def new_id() -> str:
-    """Make an identifier in the usual form.
+    """Make an identifier in the usual form, always above the one before in this thread.
 
     >>> first, second = new_id(), new_id()
     >>> first < second, first[14], len(first)
     (True, '7', 36)
     """
-    value = _next()
-    milliseconds = value >> _RANDOM_BITS
-    last = f"{0x8000 | (value >> 48 & 0x3FFF):04x}-{value & 0xFFFF_FFFF_FFFF:012x}"
-    return f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{value >> 62 & 0xFFF:03x}-{last}"
+    millisecond, start, following = _now
+    if time_ns() // 1_000_000 > millisecond:
+        start, following = _advanced()
+    return f"{start}{following():012x}"
+
+
+def _advanced() -> tuple[str, Callable[[], int]]:
+    global _now  # noqa: PLW0603 - the order holds for the process
+    with _lock:
+        millisecond = time_ns() // 1_000_000
+        if millisecond > _now[0]:
+            noise = int.from_bytes(os.urandom(10), "big")
+            first = noise & (1 << _COUNTED_BITS - 1) - 1  # the highest bit is room to count
+            high = f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}"
+            start = f"{high}-7{noise >> 62 & 0xFFF:03x}-{0x8000 | (noise >> 48 & 0x3FFF):04x}-"
+            _now = (millisecond, start, count(first).__next__)
+        return _now[1], _now[2]
 
 
 def new_hex() -> str:
@@ -43,9 +53,9 @@ def new_hex() -> str:
 
 def _in_child() -> None:
     """Start afresh after a fork: another lock, and no counting on from the parent's last identifier."""
-    global _lock, _last  # noqa: PLW0603 - the child's own
+    global _lock, _now  # noqa: PLW0603 - the child's own
     _lock = threading.RLock()
-    _last = 0
+    _now = (0, "", int)
 
 
 if hasattr(os, "register_at_fork"):

@@ -5,153 +5,329 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from typing import TYPE_CHECKING, Final
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from watchglass import settings
-from watchglass.capture import drops
+from watchglass.capture import drops, room
+from watchglass.capture.beating import Beat
 from watchglass.capture.drops import dropped
 from watchglass.capture.encode import line
+from watchglass.capture.held import HeldLog
+from watchglass.capture.losses import Losses
+from watchglass.capture.room import Bounds, Full
 from watchglass.capture.segment import Limits, Log
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from watchglass.capture.sender import Sender
 
 __all__ = ["Recorder", "close", "current", "dropped", "flush", "init"]
 
+LONGEST_LINE: Final = 16_000_000
 SYNC_EVERY: Final = 1.0
+DRAIN_AFTER: Final = 0.1
+TICK_EVERY: Final = 5.0
+_PAUSE: Final = 0.02
+_NEARLY: Final = 0.95  # of a second: a wait may end a little early
+_SERVER_SECONDS: Final = 2.0
+_SERVER_BYTES: Final = 4_000_000
+_UNBOUNDED: Final = Bounds(log_bytes=1 << 62, free_bytes=0)
 
 
 class Recorder:
     """Where this process records: a store's folder, its two logs open for writing, and what was announced there."""
 
-    def __init__(self, store: str, limits: Limits, *, disabled: bool = False) -> None:
+    ticks: ClassVar[list[Callable[[], None]]] = []
+    """What the background thread of whichever recorder is in use calls every five seconds."""
+
+    def __init__(
+        self,
+        store: str,
+        limits: Limits,
+        bounds: Bounds = _UNBOUNDED,
+        *,
+        disabled: bool = False,
+        sender: Sender | None = None,
+    ) -> None:
         self.store = store
         self.disabled = disabled
         self.announced: dict[object, object] = {}
         """What this process has said already and need not say again: components, the columns of models."""
-        self._graph = Log(store, "graph", limits)
-        self._rows = Log(store, "rows", limits)
-        self._logs = (self._graph, self._rows)
-        self._ticking: threading.Thread | None = None
-        self._stop = threading.Event()
-        self._held: list[Log] = []
+        self._bounds = bounds
+        self._sender = sender
+        self._graph = self._log("graph", limits)
+        self._rows = self._log("rows", limits)
+        self._logs = (self._rows, self._graph)
+        self._losses = Losses(store)
+        self._full: Full | None = None
+        self._hindered = disabled
+        self._beat: Beat | None = None
+        self._worked = self._ticked = 0.0
+        self._forking: list[Log] = []
+
+    def _log(self, name: str, limits: Limits) -> Log:
+        return HeldLog(self.store, name, limits, self._wake) if limits.held else Log(self.store, name, limits)
 
     def graph(self, event: Mapping[str, object]) -> bool:
-        """Append an event to the graph log; says whether it is in the log."""
+        """Append an event to the graph log; says whether it is recorded."""
         return self._put(self._graph, event)
 
     def row(self, event: Mapping[str, object]) -> bool:
-        """Append an event to the row log; says whether it is in the log."""
+        """Append an event to the row log; says whether it is recorded."""
         return self._put(self._rows, event)
 
     def _put(self, log: Log, event: Mapping[str, object]) -> bool:
-        if self.disabled:
+        if self._hindered and not self.has_room():
             return False
         try:
-            log.append(line(event))
-        except OSError as error:
-            self.lost(error)
-            return False
+            data = line(event)
         except Exception as error:  # noqa: BLE001 - whatever an odd value does while it is written, the host's work goes on
             drops.count("encode", f"an event of kind {event.get('kind')!r} is dropped: {type(error).__name__}: {error}")
             return False
-        if self._ticking is None:
+        if len(data) > LONGEST_LINE:
+            drops.count(
+                "too large",
+                f"an event of kind {event.get('kind')!r} is dropped: it has {len(data)} bytes as JSON, {LONGEST_LINE} would do",
+            )
+            return False
+        try:
+            log.append(data)
+        except OSError as error:
+            return self._refused(log, data, error)
+        if self._beat is None:
             self._start()
         return True
+
+    def has_room(self, rows: int = 1) -> bool:
+        """Say whether so many rows may be recorded; where there is no room, wait for some or count them as lost, as is set."""
+        if self.disabled:
+            return False
+        end = monotonic() + self._bounds.block_seconds
+        while (full := self._full) is not None:
+            if monotonic() >= end:
+                drops.count(full.setting, f"events for {self.store!r} are dropped: {full.text}", rows)
+                return False
+            sleep(_PAUSE)
+            self._look()
+        return True
+
+    def _refused(self, log: Log, data: bytes, error: OSError) -> bool:
+        """Try again for as long as is set while there is no room; count the event when that is over."""
+        if self._beat is None:
+            self._start()
+        end = monotonic() + self._bounds.block_seconds
+        while error.errno in room.FULL and monotonic() < end:
+            sleep(_PAUSE)
+            try:
+                log.append(data)
+            except OSError as again:
+                error = again
+            else:
+                return True
+        self.lost(error)
+        return False
 
     def lost(self, error: OSError, rows: int = 1) -> None:
         """Count what could not be written."""
         drops.count(drops.reason(error), f"events for {self.store!r} are dropped: {error}", rows)
 
-    def _start(self) -> None:
-        with _lock:
-            if self._ticking is not None:
-                return
-            self._ticking = threading.Thread(target=self._tick, args=(self._stop,), name="watchglass-sync", daemon=True)
-            try:
-                self._ticking.start()
-            except RuntimeError:  # no thread starts while the interpreter ends: bring it to the disk here
-                self._ticking = None
-                self.sync()
-
-    def _tick(self, stop: threading.Event) -> None:
-        while not stop.wait(SYNC_EVERY):
-            for log in self._logs:
-                if log.has_work:
-                    self._maintain(log)
-
-    def _maintain(self, log: Log) -> None:
-        try:
-            log.roll_if_idle()
-            log.sync()
-        except OSError as error:
-            self.not_synced(error)
-
     def not_synced(self, error: OSError) -> None:
         """Count what is in the log but did not reach the disk."""
         drops.count(f"sync {drops.reason(error)}", f"events in {self.store!r} may not outlive a power cut: {error}")
 
+    def _start(self) -> None:
+        with _lock:
+            if self._beat is not None:
+                return
+            beat = self._beat = Beat(self._first, self._work, SYNC_EVERY, DRAIN_AFTER)
+            self._look()
+            self._worked = self._ticked = monotonic()
+            if _ended or not beat.start():  # nobody will come by: bring it to the disk here
+                self._beat = None
+                self._settle()
+                self.sync()
+
+    def _wake(self) -> None:
+        beat = self._beat
+        if beat is not None:
+            beat.wake()
+
+    def _first(self) -> None:
+        """Do what can wait until the caller of the first event has gone on."""
+        drops.shielded("background", "what others see of losses", self._open_losses, None)
+        if self._sender is not None:
+            drops.shielded("sender", f"events wait in {self.store!r}", self._sender.start, None)
+
+    def _open_losses(self) -> None:
+        try:
+            self._losses.open()
+        except OSError as error:
+            drops.warn("losses", f"other processes will not see how many events are dropped here: {error}")
+
+    def _work(self) -> None:
+        drops.shielded("background", f"events in {self.store!r} wait", self._drain, None)
+        moment = monotonic()
+        if moment - self._worked < _NEARLY * SYNC_EVERY:
+            return
+        self._worked = moment
+        drops.shielded("background", f"events in {self.store!r} wait", self._maintain, None)
+        if moment - self._ticked >= TICK_EVERY:
+            self._ticked = moment
+            for tick in list(self.ticks):
+                drops.shielded("tick", "a look at the settings failed", tick, None)
+
+    def _drain(self) -> None:
+        for log in self._logs:
+            try:
+                log.drain()
+            except OSError as error:
+                drops.warn(f"held {drops.reason(error)}", f"events for {self.store!r} wait in memory: {error}")
+
+    def _maintain(self) -> None:
+        busy = [log for log in self._logs if log.has_work]
+        closed = sum(self._guarded(log, log.sync) for log in busy)
+        if closed and self._sender is not None:
+            self._sender.wake()
+        if busy or self._full is not None:
+            self._look()
+        self._tell()
+
+    def _guarded(self, log: Log, verb: Callable[[], int]) -> int:
+        try:
+            return verb()
+        except OSError as error:
+            if not log.waiting:
+                self.not_synced(error)
+            return 0
+
+    def _look(self) -> None:
+        self._full = room.look(self.store, self._bounds)
+        self._hindered = self.disabled or self._full is not None
+
+    def _tell(self, *, last: bool = False) -> None:
+        try:
+            self._losses.tell(monotonic(), self._graph.append, last=last)
+        except OSError as error:
+            drops.warn("losses", f"other processes do not see yet how many events are dropped here: {error}")
+
+    def _settle(self) -> None:
+        """Write what waits in memory, or give it up and count it."""
+        for log in self._logs:
+            try:
+                log.drain()
+            except OSError as error:
+                self.lost(error, log.abandon())
+
     def sync(self) -> None:
         """Bring all that was written to the disk."""
         for log in self._logs:
-            try:
-                log.sync()
-            except OSError as error:
-                self.not_synced(error)
+            self._guarded(log, log.sync)
 
     def close(self) -> None:
         """Seal the segments; a later event opens others."""
-        stop, self._stop = self._stop, threading.Event()
-        self._ticking = None
-        stop.set()
+        beat, self._beat = self._beat, None
+        if beat is not None:
+            beat.stop()
+        self._settle()
+        self._tell(last=True)
+        self._settle()
         for log in self._logs:
-            try:
-                log.close()
-            except OSError as error:
-                self.not_synced(error)
+            self._guarded(log, log.close)
+        self._losses.close()
+        if beat is not None and self._sender is not None:
+            self._sender.start()
+            self._sender.close(settings.resolve(settings.DELIVER_SECONDS))
 
     def before_fork(self) -> None:
         """Let appends of other threads end, so that the child inherits whole segments."""
-        self._held = [log for log in self._logs if log.before_fork()]
+        self._forking = [log for log in self._logs if log.before_fork()]
 
     def after_fork_in_parent(self) -> None:
         """Go on as before."""
-        held, self._held = self._held, []
+        held, self._forking = self._forking, []
         for log in held:
             log.after_fork_in_parent()
 
     def after_fork_in_child(self) -> None:
         """Begin segments, announcements and a thread of its own."""
-        self._held = []
+        self._forking = []
         self.announced = {}
-        self._ticking = None
-        self._stop = threading.Event()
+        self._beat = None
         for log in self._logs:
             log.after_fork_in_child()
+        self._losses.after_fork_in_child()
+        if self._sender is not None:
+            self._sender.after_fork_in_child()
 
 
 _current: Recorder | None = None
+_ended = False
 _lock = threading.RLock()
 
 
-def init(store: str | os.PathLike[str] | None = None, durability: str | None = None) -> None:
+def init(
+    store: str | os.PathLike[str] | None = None, durability: str | None = None, on_full: str | None = None
+) -> None:
     """Say where this process records: a folder, else WATCHGLASS_STORE, else ./watchglass-data, made at the first event.
 
-    `durability` "default": an event is in the log before the call returns, so a killed process loses none; a power
-    cut loses a second at most. "sync": it is on the disk before the call returns. Called again, it closes the
-    segments of the store before. Raises `BadInput` for a store or a durability that this version does not know.
+    `store` may be a server's URL: events wait in a folder of this machine (setting spool) until the server has them.
+
+    `durability` says what is lost of the events whose call has returned:
+
+    ========= ==================== ======================= ===========================================================
+    value     killed (-9)          power cut               the call
+    ========= ==================== ======================= ===========================================================
+    "fast"    the last 0.2 s       the last 1.5 s          keeps the event in memory, for hosts whose disk may stall;
+                                                           while it stalls, held_bytes (8 MB) of each log are kept
+    "default" none                 the last 1.5 s          one write(2)
+    "sync"    none                 none                    one write(2) and one fsync(2)
+    ========= ==================== ======================= ===========================================================
+
+    All that was recorded when the interpreter ends by itself is kept, in each of them. `os._exit` is like a kill.
+
+    `on_full` says what happens when there is no room: the disk or its quota is full, setting log_bytes or free_bytes
+    is reached, or with "fast" the memory. "drop" (default): the event is dropped, counted and warned of at most once
+    a minute. "block": the call waits for room, for block_seconds (30), then drops; so does an event loop it runs in.
+
+    Called again, it closes the segments of the store before. Raises `BadInput` for a value that it does not know.
     """
-    _install(_configured(store, durability))
+    _install(_configured(store, durability, on_full))
 
 
-def _configured(store: object = None, durability: object = None) -> Recorder:
+def _configured(store: object = None, durability: object = None, on_full: object = None) -> Recorder:
+    durable = settings.resolve(settings.DURABILITY, durability)
+    place = settings.resolve(settings.STORE, store)
     limits = Limits(
         seconds=settings.resolve(settings.ROLL_SECONDS),
         size=settings.resolve(settings.ROLL_BYTES),
-        sync=settings.resolve(settings.DURABILITY, durability) == "sync",
+        sync=durable == "sync",
+        held=settings.resolve(settings.HELD_BYTES) if durable == "fast" else 0,
     )
-    folder = os.path.abspath(settings.resolve(settings.STORE, store))  # noqa: PTH100 - it must not follow a later chdir
-    return Recorder(folder, limits, disabled=settings.resolve(settings.DISABLED))
+    bounds = Bounds(
+        log_bytes=settings.resolve(settings.LOG_BYTES),
+        free_bytes=settings.resolve(settings.FREE_BYTES),
+        block_seconds=settings.resolve(settings.BLOCK_SECONDS)
+        if settings.resolve(settings.ON_FULL, on_full) == "block"
+        else 0.0,
+    )
+    disabled = settings.resolve(settings.DISABLED)
+    if "://" in place:
+        return _to_server(place, limits, bounds, disabled=disabled)
+    return Recorder(os.path.abspath(place), limits, bounds, disabled=disabled)  # noqa: PTH100 - it must not follow a later chdir
+
+
+def _to_server(url: str, limits: Limits, bounds: Bounds, *, disabled: bool) -> Recorder:
+    """Give a recorder whose store is the spool for a server, with small segments: what is sealed is shipped."""
+    from watchglass.capture.sender import Sender  # noqa: PLC0415 - only with a server
+    from watchglass.capture.spool import folder_for  # noqa: PLC0415 - likewise
+
+    if disabled:
+        return Recorder("", limits, bounds, disabled=True)
+    folder = folder_for(url)
+    small = Limits(min(limits.seconds, _SERVER_SECONDS), min(limits.size, _SERVER_BYTES), limits.sync, limits.held)
+    return Recorder(folder, small, bounds, sender=Sender(url, folder))
 
 
 def _install(recorder: Recorder) -> None:
@@ -185,6 +361,13 @@ def close() -> None:
         _current.close()
 
 
+def _end() -> None:
+    """Seal the segments for good: an event that comes now is brought to the disk by its own call."""
+    global _ended  # noqa: PLW0603 - the interpreter's end is the process's
+    _ended = True
+    close()
+
+
 def _before_fork() -> None:
     if _current is not None:
         _current.before_fork()
@@ -203,4 +386,4 @@ def _after_fork_in_child() -> None:
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
-atexit.register(close)
+atexit.register(_end)

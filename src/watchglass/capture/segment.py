@@ -9,10 +9,11 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from errno import EBADF, EFBIG, ENOENT, ESTALE, EWOULDBLOCK
+from os import SEEK_CUR, lseek, write
+from time import monotonic
 from typing import Final
 
 from watchglass.capture.ids import new_hex
@@ -20,15 +21,22 @@ from watchglass.capture.ids import new_hex
 LOGS: Final = ("graph", "rows")
 _ANOTHER_FILE_HELPS: Final = frozenset((EFBIG, EBADF, ENOENT, ESTALE))
 _TRIES: Final = 3
+_LOOK_EVERY: Final = 0.05
+_PART: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a segment is closed, and whether each line is brought to the disk before the call returns."""
+    """When a segment is closed, and whether each line is brought to the disk before the call returns.
+
+    `held` is how many bytes may be kept in memory until the background thread writes them; 0: each line is written
+    before the call returns.
+    """
 
     seconds: float
     size: int
     sync: bool
+    held: int = 0
 
 
 def new_name() -> str:
@@ -60,7 +68,12 @@ def sync_folder(folder: str) -> None:
 
 
 class Log:
-    """One of the two logs as this process writes it: a segment opened when needed and rolled by age and size."""
+    """One of the two logs as this process writes it: a segment opened when needed and rolled by age and size.
+
+    Each append makes sure that the handle is still this segment's by where it stands, the cheapest question there is.
+    Whether the file was deleted by another's hand costs four times as much, so it is asked every 50 ms; the lines
+    written since the last time it was there are then read back from the open file and written again.
+    """
 
     def __init__(self, root: str, name: str, limits: Limits) -> None:
         self._root = root
@@ -69,6 +82,11 @@ class Log:
         self._handle = -1
         self._inode = (0, 0)
         self._born = 0.0
+        self._look_at = 0.0  # when to look at the file itself again
+        self._size = 0  # where the handle stands unless a line is being written,
+        self._due = -1  # and where it will stand then
+        self._seen = 0  # how much was in the file when it was last looked at
+        self._owed = b""  # lines of a deleted file
         self._unsynced = False
         self._new_names = False
         self._retired: list[int] = []  # written to no more, still to be synced and closed
@@ -81,9 +99,13 @@ class Log:
         self._sync_lock = threading.RLock()
 
     def append(self, data: bytes) -> None:
-        """Write a whole line; what raises `OSError` has left nothing behind."""
+        """Write a whole line, or several; what raises `OSError` has left nothing behind."""
         with self._lock:
-            if not self._usable():
+            try:
+                certain = monotonic() < self._look_at and lseek(self._handle, 0, SEEK_CUR) == self._size
+            except OSError:  # closed by another's hand, as daemons do
+                certain = False
+            if not certain and not self._usable():
                 self._open()
             try:
                 self._write(data)
@@ -95,25 +117,39 @@ class Log:
                 self._write(data)
 
     def _usable(self) -> bool:
-        """Say whether the segment is there, is ours, and is neither too old nor too large."""
+        """Say whether the segment is there, is ours, is whole, and is neither too old nor too large."""
         if self._handle < 0:
             return False
         try:
             about = os.fstat(self._handle)
-        except OSError:  # closed by another's hand, as daemons do
+        except OSError:
             self._handle = -1
             return False
         if (about.st_ino, about.st_dev) != self._inode:  # closed, and its number given to another file
             self._handle = -1
             return False
-        if (
-            about.st_nlink == 0
-            or about.st_size >= self._limits.size
-            or time.monotonic() - self._born >= self._limits.seconds
-        ):
+        moment = monotonic()
+        if about.st_nlink == 0:
+            self._owed += self._read_back(about.st_size)
             self._retire()
             return False
+        # A signal handler that records comes here in the middle of its own thread's line: one in part must stay its segment's last.
+        torn = self._due >= 0 and about.st_size not in (self._size, self._due)
+        if torn or about.st_size >= self._limits.size or moment >= self._born + self._limits.seconds:
+            self._retire()
+            return False
+        self._size = self._seen = os.lseek(self._handle, 0, os.SEEK_END)
+        self._look_at = min(self._born + self._limits.seconds, moment + _LOOK_EVERY)
         return True
+
+    def _read_back(self, size: int) -> bytes:
+        """Give the lines that went into a deleted file after it was last seen in its folder: they were acknowledged."""
+        parts, start = [], self._seen
+        while start < size and (part := os.pread(self._handle, min(_PART, size - start), start)):
+            parts.append(part)
+            start += len(part)
+        data = b"".join(parts)
+        return data[: data.rfind(b"\n") + 1]
 
     def _open(self) -> None:
         for attempt in range(_TRIES):
@@ -124,12 +160,19 @@ class Log:
                 if error.errno not in (ENOENT, EWOULDBLOCK) or attempt == _TRIES - 1:
                     raise
             else:
-                return
+                break
+        owed, self._owed = self._owed, b""
+        if owed:
+            try:
+                self._write(owed)
+            except OSError:
+                self._owed = owed + self._owed
+                raise
 
     def _open_once(self) -> None:
         folder = prepare(self._root, self._name)
         path = f"{folder}/{new_name()}.jsonl"
-        handle = os.open(f"{path}.open", os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+        handle = os.open(f"{path}.open", os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             os.rename(f"{path}.open", path)  # noqa: PTH104 - a hot folder's text path
@@ -141,34 +184,49 @@ class Log:
             with suppress(OSError):
                 os.unlink(f"{path}.open")  # noqa: PTH108 - likewise
             raise
+        self._retire()
         self._inode = (about.st_ino, about.st_dev)
-        self._born = time.monotonic()
+        self._born = monotonic()
+        self._look_at = self._born + min(_LOOK_EVERY, self._limits.seconds)
+        self._size = self._seen = 0
+        self._due = -1
         self._new_names = not self._limits.sync
         self._handle = handle
 
     def _write(self, data: bytes) -> None:
+        handle = self._handle
         self._unsynced = True
-        written = os.write(self._handle, data)
-        if written != len(data):
-            self._finish(data, written)
+        self._due = due = self._size + len(data)
+        try:
+            written = write(handle, data)
+            if written != len(data):
+                self._finish(handle, data, written)
+        finally:
+            self._due = -1
+        self._size = due
+        if due >= self._limits.size:
+            self._look_at = 0.0
         if self._limits.sync:
-            os.fsync(self._handle)
+            os.fsync(handle)
 
-    def _finish(self, data: bytes, written: int) -> None:
+    def _finish(self, handle: int, data: bytes, written: int) -> None:
         """Write the rest of a line that went in part; failing that, take the part back so that no line is torn."""
-        start = os.fstat(self._handle).st_size - written
+        start = os.fstat(handle).st_size - written
         try:
             while written < len(data):
-                written += os.write(self._handle, data[written:])
+                written += os.write(handle, data[written:])
         except OSError:
+            self._look_at = 0.0
             try:
-                os.ftruncate(self._handle, start)
+                os.ftruncate(handle, start)
             except OSError:
-                self._retire()  # the torn line is this segment's last
+                if handle == self._handle:
+                    self._retire()  # the torn line is this segment's last
             raise
 
     def _retire(self) -> None:
         handle, self._handle = self._handle, -1
+        self._look_at = 0.0
         if handle >= 0:
             self._retired.append(handle)
 
@@ -179,18 +237,25 @@ class Log:
             return False
         return (about.st_ino, about.st_dev) == self._inode
 
-    def roll_if_idle(self) -> None:
-        """Close a segment that has reached its age, so that it can be compacted though no event comes."""
+    def look(self) -> None:
+        """Close a segment that has reached its age, so that it can be compacted though no event comes; rescue a deleted one's lines."""
         with self._lock:
             if self._handle >= 0:
                 self._usable()
+            if self._owed:
+                self._open()
 
-    def sync(self) -> None:
-        """Bring what was written to the disk, and close the segments that are written to no more."""
+    def sync(self) -> int:
+        """Bring what was written to the disk, and close the segments that are written to no more; gives how many."""
+        return self._bring()
+
+    def _bring(self) -> int:
         with self._sync_lock:
             with self._lock:
+                self.look()
                 in_hand, self._retired = self._retired, []
-                if self._unsynced and self._handle >= 0 and self._is_ours():
+                closed = len(in_hand)
+                if self._unsynced and self._handle >= 0:
                     in_hand.append(os.dup(self._handle))  # closing the copy keeps the lock
                 self._in_hand.extend(in_hand)
                 self._unsynced = False
@@ -205,14 +270,28 @@ class Log:
                 for handle in in_hand:
                     self._in_hand.remove(handle)
                     os.close(handle)
+        return closed
 
-    def close(self) -> None:
-        """Seal the segment; the next event opens another."""
+    def close(self) -> int:
+        """Seal the segment; the next event opens another. Gives how many segments were closed."""
         with self._lock:
-            if self._handle >= 0 and not self._is_ours():
-                self._handle = -1
-            self._retire()
-        self.sync()
+            try:
+                self.look()
+            finally:
+                self._retire()
+        return self._bring()
+
+    def drain(self) -> None:
+        """Write what waits in memory: nothing does."""
+
+    def abandon(self) -> int:
+        """Give up what waits in memory; says how many lines that were."""
+        return 0
+
+    @property
+    def waiting(self) -> bool:
+        """Say whether lines wait in memory."""
+        return False
 
     @property
     def has_work(self) -> bool:
@@ -233,6 +312,7 @@ class Log:
         if self._handle >= 0 and self._is_ours():
             inherited.append(self._handle)
         self._handle, self._retired, self._in_hand = -1, [], []
+        self._look_at, self._due, self._owed = 0.0, -1, b""
         self._unsynced = self._new_names = False
         self._renew_locks()
         for handle in inherited:

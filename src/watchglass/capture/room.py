@@ -1,0 +1,62 @@
+"""A store's folder → whether its log may grow: how much the log holds and how much of the disk is free, against their settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from errno import EDQUOT, ENOBUFS, ENOSPC
+from typing import Final
+
+from watchglass.capture.segment import LOGS
+
+FULL: Final = frozenset((ENOSPC, EDQUOT, ENOBUFS))
+"""What an operating system says when there is no room now and may be some later."""
+_SHARE: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many bytes the log of a store may hold, how many of the disk it leaves free (at most a twentieth of the disk), how long to wait for room."""
+
+    log_bytes: int
+    free_bytes: int
+    block_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """There is no room: the name of the setting that says so, and the figures."""
+
+    setting: str
+    text: str
+
+
+def look(root: str, bounds: Bounds) -> Full | None:
+    """Say why the log may not grow; None when it may, or the folder is not there yet."""
+    try:
+        disk = os.statvfs(root)
+        free, least = disk.f_bavail * disk.f_frsize, min(bounds.free_bytes, disk.f_blocks * disk.f_frsize // _SHARE)
+        if free < least:
+            return Full("free_bytes", f"{free} bytes of the disk are free, setting free_bytes keeps {least}")
+        held = sum(_size(f"{root}/log/{log}") for log in LOGS)
+    except OSError:  # the log's own writes will say what is wrong
+        return None
+    if held >= bounds.log_bytes:
+        return Full(
+            "log_bytes", f"the log holds {held} bytes, setting log_bytes allows {bounds.log_bytes}: compact the store"
+        )
+    return None
+
+
+def _size(folder: str) -> int:
+    size = 0
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    size += entry.stat().st_size
+                except FileNotFoundError:  # compacted meanwhile
+                    continue
+    except FileNotFoundError:
+        return 0
+    return size
