@@ -197,8 +197,10 @@ def _write(
             if not loaded.layout.fields:
                 rejected += loading.misfits(connection, model, own, ready[0].name)
         select = _select(kind, model, own, loaded.layout)
-        union = " UNION ALL BY NAME ".join([select, *_frame_selects(ready, kind, model, own)])
-        written = parquet.write(folder, connection, kind, model, union, "time")
+        framed = _frame_selects(ready, kind, model, own)
+        union = " UNION ALL BY NAME ".join([select, *framed])
+        order = "time" if framed else parquet.order_of(connection, f"({select})")
+        written = parquet.write(folder, connection, kind, model, union, order)
         if written is not None:
             published.append(written)
     return published

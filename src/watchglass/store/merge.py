@@ -109,7 +109,7 @@ def groups(parts: Iterable[Part], *, cells: bool = False) -> list[list[Part]]:
     for _, same in sorted(tiers.items()):
         group: list[Part] = []
         for part in sorted(same, key=lambda part: (part.first, part.seq)):
-            if group and sum(item.rows for item in group) + part.rows > 2 * FULL:
+            if len(group) >= FAN_IN and sum(item.rows for item in group) + part.rows > FULL:
                 found.append(group)
                 group = []
             group.append(part)
@@ -184,5 +184,5 @@ def _write(
     found = []
     for first, end in packs(counted):
         rows = f"SELECT * FROM {source} WHERE time >= make_timestamp({first * _DAY}) AND time < make_timestamp({end * _DAY})"
-        found.append(parquet.write(folder, connection, kind, model, rows, "time"))
+        found.append(parquet.write(folder, connection, kind, model, rows, parquet.order_of(connection, f"({rows})")))
     return found
