@@ -31,18 +31,14 @@ class Server:
         self.process = None
 
     def start(self):
-        command = [
-            "-m",
-            "watchglass.cli.main",
-            "serve",
-            "--store",
-            str(self.folder),
-            "--port",
-            str(self.port),
-            "--json",
-        ]
-        self.process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
-        self.url = json.loads(self.process.stdout.readline())["address"].rstrip("/")
+        words = ["serve", "--store", str(self.folder), "--port", str(self.port), "--json"]
+        command = [sys.executable, "-c", "from watchglass.cli.main import main; main()", *words]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        told = self.process.stdout.readline()
+        if not told:
+            self.end()
+            pytest.fail("the server does not start")
+        self.url = json.loads(told)["address"].rstrip("/")
         port = int(self.url.rpartition(":")[2])
         assert self.port in (0, port), "the port of the server before is taken"
         self.port = port
