@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Self
 
 from watchglass.alert.health import statuses
 from watchglass.alert.rounds import Round, due
-from watchglass.capture.recorder import dropped
 from watchglass.store import judgements
 from watchglass.store.catalog import connect
-from watchglass.store.compact import Compacted, compact
 from watchglass.store.folder import prepare
 from watchglass.store.history import Roles
-from watchglass.store.merge import merge
+from watchglass.store.losses import losses
 from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
 from watchglass.store.query import ask
 from watchglass.store.reader import close_reader
+from watchglass.store.upkeep import Kept, keep
 
 if TYPE_CHECKING:
     import os
@@ -62,13 +61,9 @@ class Store:
         """
         return ask(self._folder, self._engine, query, model=model)
 
-    def compact(self) -> Compacted:
-        """Move the log's sealed segments into the tables, and sweep what nobody needs."""
-        return compact(self._folder, self._engine)
-
-    def merge(self) -> int:
-        """Merge small files of the tables into few; gives how many were replaced."""
-        return merge(self._folder, self._engine)
+    def compact(self, progress: Callable[[int, int], None] | None = None) -> Kept:
+        """Move the log's sealed segments into the tables, count them into the cells, merge small files, sweep what nobody needs."""
+        return keep(self._folder, self._engine, progress=progress)
 
     def check(self, now: datetime | None = None, progress: Callable[[int, int], None] | None = None) -> Round:
         """Compact, count, and judge every window that closed up to `now`; gives what was judged and the incidents that changed."""
@@ -131,8 +126,8 @@ class Store:
         return judgements.last_window(self._engine)
 
     def dropped(self) -> int:
-        """Count the events that this process dropped because the log could not be written."""
-        return sum(dropped().values())
+        """Count the events that recording processes could not write."""
+        return sum(losses(self._folder, self._engine).values())
 
     def rejected(self) -> int:
         """Count the lines and values that were kept aside because they could not be taken."""

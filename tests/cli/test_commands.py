@@ -51,7 +51,9 @@ def folder(tmp_path_factory):
 def test_every_command_has_help_and_the_list_is_as_documented():
     assert sorted(commands.commands) == [
         "check",
+        "compact",
         "demo",
+        "doctor",
         "explain",
         "incidents",
         "log",

@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from watchglass.alert.watch import Watch
-from watchglass.store.cells import follow
-from watchglass.store.compact import compact
 from watchglass.store.histories import environments, history
 from watchglass.store.leases import hold
 from watchglass.store.models import model_named, model_names
+from watchglass.store.upkeep import keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +36,7 @@ class Round:
 
 def due(folder: Folder, engine: Engine, now: datetime, progress: Callable[[int, int], None] | None = None) -> Round:
     """Do what is due at a time; nothing when another process is at it."""
-    compact(folder, engine)
-    follow(folder, engine)
+    keep(folder, engine)
     with hold(engine, "monitors") as lease:
         if lease is None:
             return Round(0, ())

@@ -22,7 +22,8 @@ def status(path: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [(name.replace("_", " "), getattr(found, name)) for name in found.__dataclass_fields__]
+    rows = [(name.replace("_", " "), getattr(found, name)) for name in found.__dataclass_fields__ if name != "drops"]
+    rows += [(f"dropped: {reason}", lost) for reason, lost in found.drops]
     print_table(
         ("", found.path),
         [(name, moment(value) if name in ("first", "last") and value else value) for name, value in rows[1:]],

@@ -26,7 +26,7 @@ from watchglass.store.segments import delete, names_taken, opened, sealed, unrea
 from watchglass.store.sweep import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import Connection, Engine
@@ -48,6 +48,7 @@ class Compacted:
     rows: int = 0
     files: int = 0
     rejected: int = 0
+    bytes: int = 0
 
 
 @contextmanager
@@ -64,16 +65,21 @@ def engine_room(memory: str = "1GB") -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def compact(folder: Folder, engine: Engine) -> Compacted:
-    """Move every sealed segment into the tables; gives zeros when another process is at it."""
+def compact(folder: Folder, engine: Engine, progress: Callable[[int, int], None] | None = None) -> Compacted:
+    """Move every sealed segment into the tables; gives zeros when another process is at it.
+
+    `progress` is told the bytes of the log that are done and the bytes there were at the start.
+    """
     done = Compacted()
+    total = waiting(folder)[0] if progress else 0
     with hold(engine, "compactor") as lease:
         if lease is None:
             return done
         for path in unreadable(folder.row_log, UNREADABLE_AGE):
             done.rejected += _refuse(folder, engine, path, "this columnar segment cannot be read")
         while _round(folder, engine, lease, done):
-            pass
+            if progress:
+                progress(min(total, done.bytes), total)
         sweep(folder, engine)
     return done
 
@@ -133,6 +139,7 @@ def _round(folder: Folder, engine: Engine, lease: Lease, done: Compacted) -> boo
         with writing(engine) as transaction:
             lease.check(transaction)
             _publish(transaction, published, ready, rejected)
+        done.bytes += sum(segment.size for segment in ready)
         for segment in ready:
             delete(segment)
         done.segments += len(ready)

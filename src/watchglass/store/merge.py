@@ -7,6 +7,7 @@ only once they are in the cells, which follow the manifest by sequence number.
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,16 +60,17 @@ class Part:
         return len(f"{max(self.rows, 1):o}")
 
 
-def merge(folder: Folder, engine: Engine) -> int:
-    """Merge small files where enough of a size lie together; gives how many files were replaced."""
-    replaced = 0
+def merge(folder: Folder, engine: Engine, at_most: int | None = None) -> int:
+    """Merge small files where enough of a size lie together, `at_most` so many groups; gives how many files were replaced."""
+    replaced, left = 0, sys.maxsize if at_most is None else at_most
     with hold(engine, "merger") as lease:
         if lease is None:
             return 0
         for kind, model in _tables(engine):
-            while group := next(iter(groups(_parts(engine, kind, model), cells=kind == "cells")), None):
+            while left and (group := next(iter(groups(_parts(engine, kind, model), cells=kind == "cells")), None)):
                 _merge(folder, engine, lease, (kind, model), group)
                 replaced += len(group)
+                left -= 1
     return replaced
 
 

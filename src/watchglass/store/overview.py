@@ -9,11 +9,13 @@ import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
+from watchglass.store.losses import losses
 from watchglass.store.models import moment
 from watchglass.store.query import session
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The state of a store. `waiting` segments are in the log and not yet in the tables; queries read both."""
+    """The state of a store. `waiting` segments are in the log and not yet in the tables; questions read both.
+
+    `dropped` counts the events that recording processes could not write, `drops` the same by reason.
+    """
 
     path: str
     predictions: int
@@ -37,6 +42,8 @@ class Overview:
     waiting_segments: int
     waiting_bytes: int
     rejected: int
+    dropped: int
+    drops: tuple[tuple[str, int], ...]
     open_incidents: int
 
 
@@ -49,14 +56,15 @@ def overview(folder: Folder, engine: Engine) -> Overview:
         else []
     )
     with engine.connect() as connection:
-        counts = sa.select(c.files.c.kind, sa.func.sum(c.files.c.rows)).group_by(c.files.c.kind)
+        live = c.files.c.removed.is_(None)
+        counts = sa.select(c.files.c.kind, sa.func.sum(c.files.c.rows)).where(live).group_by(c.files.c.kind)
         rows = {kind: int(total) for kind, total in connection.execute(counts)}
         served = c.files.c.kind == "predictions"
         first, last = connection.execute(
-            sa.select(sa.func.min(c.files.c.first), sa.func.max(c.files.c.last)).where(served)
+            sa.select(sa.func.min(c.files.c.first), sa.func.max(c.files.c.last)).where(served, live)
         ).one()
         files, size = connection.execute(
-            sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(c.files.c.bytes), 0))
+            sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(c.files.c.bytes), 0)).where(live)
         ).one()
         counted = {
             table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
@@ -66,6 +74,7 @@ def overview(folder: Folder, engine: Engine) -> Overview:
         unsolved = connection.execute(
             sa.select(sa.func.count()).select_from(c.incidents).where(c.incidents.c.state != "resolved")
         ).scalar_one()
+    dropped = losses(folder, engine)
     return Overview(
         path=str(folder.root),
         predictions=rows.get("predictions", 0),
@@ -78,10 +87,19 @@ def overview(folder: Folder, engine: Engine) -> Overview:
         files=files,
         bytes=int(size),
         waiting_segments=len(waiting),
-        waiting_bytes=sum(path.stat().st_size for path in waiting),
+        waiting_bytes=sum(_size(path) for path in waiting),
         rejected=int(lost),
+        dropped=sum(dropped.values()),
+        drops=tuple(dropped.items()),
         open_incidents=unsolved,
     )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # compacted meanwhile
+        return 0
 
 
 def predictions_of(folder: Folder, engine: Engine, model: str) -> int:

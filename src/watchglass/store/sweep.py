@@ -12,6 +12,7 @@ from watchglass.store import catalog as c
 from watchglass.store import graph
 from watchglass.store.catalog import writing
 from watchglass.store.folder import sync_folder
+from watchglass.store.losses import take_over
 from watchglass.store.parquet import index_path
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def sweep(folder: Folder, engine: Engine, now: float | None = None) -> int:
     gone += _replaced(folder, engine, moment)
     gone += _orphans(folder, engine, moment)
     gone += _drafts(folder, moment)
+    gone += take_over(folder, engine)
     _old_names(folder, engine, moment)
     return gone
 
