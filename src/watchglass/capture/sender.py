@@ -60,6 +60,7 @@ class Sender:
         """Wait until the server has every segment that this process wrote, all of them sealed; says whether it took them."""
         end = time.monotonic() + timeout
         names = self._own()
+        self.start()
         if self._carrier is not None:
             self._carrier.ring("now")
         while self._still_here(names):
