@@ -225,6 +225,15 @@ class Recorder:
         for log in self._logs:
             self._guarded(log, log.sync)
 
+    def deliver(self, timeout: float | None) -> bool:
+        """Bring all that was written to the disk and, within a time, to the server; says whether the server has it."""
+        self.sync()
+        if timeout is None or self._sender is None:
+            return True
+        for log in self._logs:
+            self._guarded(log, log.close)
+        return self._sender.deliver(timeout)
+
     def close(self) -> None:
         """Seal the segments; a later event opens others."""
         beat, self._beat = self._beat, None
@@ -349,10 +358,9 @@ def current() -> Recorder:
         return current()
 
 
-def flush() -> None:
-    """Return when every event recorded before this call is on the disk."""
-    if _current is not None:
-        _current.sync()
+def flush(timeout: float | None = None) -> bool:
+    """Return when all recorded before is on the disk; with `timeout`, wait so long for a server too, and say whether it has all."""
+    return _current is None or _current.deliver(timeout)
 
 
 def close() -> None:
