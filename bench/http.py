@@ -179,7 +179,7 @@ def counted(store: Path) -> tuple[int, int]:
     """Count the stored predictions, and the distinct ids among them."""
     with wg.open(store) as opened:
         row = opened.sql("SELECT count(*) AS n, count(DISTINCT id) AS ids FROM predictions").rows()[0]
-    return int(row["n"]), int(row["ids"])
+    return int(str(row["n"])), int(str(row["ids"]))
 
 
 def settled(served: Server, begun: float) -> tuple[float, float]:

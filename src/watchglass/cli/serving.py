@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from watchglass.web.maintenance import Maintenance
 
 HOST: Final = "127.0.0.1"
+_BACKLOG: Final = 2048
 _GRACE: Final = 10  # seconds for requests under way when told to end
 
 
@@ -50,6 +51,7 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((host, wanted))
+            bound.listen(_BACKLOG)  # who reads the address may connect at once
         except OSError as error:
             bound.close()
             if wanted == 0 or port == 0:

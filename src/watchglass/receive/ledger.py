@@ -13,7 +13,8 @@ class Ledger:
     """What all requests hold together.
 
     A request begins only while less than `room` is held; then it may grow, and all of them together up to `room` and
-    the largest single body (`grown`), so that a large body is not starved by small ones.
+    the largest single body (`grown`), so that a large body is not starved by small ones. What is alone may grow as it
+    likes: its own limit bounds it.
     """
 
     def __init__(self, room: int, grown: int) -> None:
@@ -34,9 +35,9 @@ class Ledger:
             raise Busy(message)
         return Share(self)
 
-    def _move(self, change: int) -> None:
+    def _move(self, change: int, own: int) -> None:
         with self._lock:
-            if change > 0 and self._held + change > self._most:
+            if change > 0 and self._held > own and self._held + change > self._most:
                 message = f"{self._held} bytes of other requests wait to be written"
                 raise Busy(message)
             self._held += change
@@ -51,7 +52,7 @@ class Share:
 
     def set(self, size: int) -> None:
         """Say how much the request holds now; raises `Busy` when that is too much."""
-        self._ledger._move(size - self._bytes)  # noqa: SLF001 - two halves of one thing
+        self._ledger._move(size - self._bytes, self._bytes)  # noqa: SLF001 - two halves of one thing
         self._bytes = size
 
     def done(self) -> None:

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from watchglass.receive.lines import TooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from fastapi import Request
 
@@ -39,8 +39,13 @@ def announced(request: Request, limit: int) -> None:
         raise _too_large(limit)
 
 
-async def pieces(request: Request, limit: int, patience: Patience) -> AsyncIterator[bytes]:
-    """Give a body in pieces; raises `TooLarge`, `TooSlow` or `ClientDisconnect`."""
+async def pieces(
+    request: Request, limit: int, patience: Patience, hold: Callable[[int], None] | None = None
+) -> AsyncIterator[bytes]:
+    """Give a body in pieces; raises `TooLarge`, `TooSlow` or `ClientDisconnect`.
+
+    `hold` is told how many bytes the piece under way holds, whenever that grows.
+    """
     loop = asyncio.get_running_loop()
     end = loop.time() + patience.total
     parts: list[bytes] = []
@@ -61,6 +66,8 @@ async def pieces(request: Request, limit: int, patience: Patience) -> AsyncItera
             raise _too_large(limit)
         parts.append(chunk)
         held += len(chunk)
+        if hold is not None:
+            hold(held)
         if held >= PIECE:
             yield b"".join(parts)
             parts, held = [], 0

@@ -120,8 +120,10 @@ class Ingest:
     async def _read(self, request: fastapi.Request, reading: Reading, encoding: str, share: Share) -> Checked:
         lines, packed = Lines(reading, self._columns), inflating(encoding)
         inflated = 0
-        async for piece in bodies.pieces(request, self.limits.body, self.limits.patience):
-            share.set(lines.held + len(piece))
+        pieces = bodies.pieces(
+            request, self.limits.body, self.limits.patience, lambda held: share.set(lines.held + held)
+        )
+        async for piece in pieces:
             inflated = await self._apart(partial(self._feed, lines, packed, piece, inflated, share))
         return await self._apart(lambda: _finish(lines, packed, share))
 
@@ -131,7 +133,7 @@ class Ingest:
             lines.feed(part)
             share.set(lines.held + len(piece))
             if lines.held > self.limits.inflated:
-                message = f"the body comes to more than {self.limits.inflated} bytes in the log: send it in parts"
+                message = f"the body comes to more than {self.limits.inflated} bytes once decompressed: send it in parts"
                 raise TooLarge(message)
         return so_far
 
