@@ -1,71 +1,53 @@
-"""Two processes log, a compactor is killed twice, a third process reads all the while: every event is seen exactly once."""
+"""Writers and keepers of a store are killed at random moments while a reader counts: nothing acknowledged is lost, nothing is seen twice."""
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 import time
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
 
 import watchglass as wg
+from tests.e2e.torture import LONG, QUICK_ROLL, SEED, Writers, check, check_end, declare, kill, start
+from watchglass.store.doctor import diagnose
 
-HERE = Path(__file__).parent
-EVENTS = 100_000 if os.environ.get("WATCHGLASS_TORTURE") else 20_000
-
-
-def start(script, *arguments, told=None, **environment):
-    command = [sys.executable, str(HERE / script), *map(str, arguments)]
-    with Path(told or os.devnull).open("w") as output:
-        return subprocess.Popen(command, stdout=output, env={**os.environ, **environment})
-
-
-def acknowledged(told):
-    """Count what a writer says it has logged, by its own word."""
-    lines = told.read_text().splitlines()
-    return EVENTS if lines[-1:] == ["done"] else int(lines[-1]) if lines else 0
+KILLS = 80 if LONG else 6
+COUNT = 1_000_000  # more than a life is long: each writer is killed
 
 
 @pytest.mark.slow
-def test_every_event_is_seen_exactly_once_while_segments_roll_and_compactors_die(tmp_path):
+def test_in_a_folder_nothing_acknowledged_is_lost_and_nothing_is_seen_twice(tmp_path):
     folder = tmp_path / "store"
-    wg.init(folder)
-    wg.log_model("torture", version="1")
-    wg.flush()
-    chance = random.Random(7)
-    rolling = {"WATCHGLASS_ROLL_BYTES": "400000", "WATCHGLASS_ROLL_SECONDS": "0.5"}
-    told = [tmp_path / name for name in ("a", "b")]
-    writers = [start("writer.py", folder, EVENTS, path.name, told=path, **rolling) for path in told]
-    compactor, killed, answers = start("compactor.py", folder), 0, []
-    with wg.open(folder) as store:
-        begun = time.monotonic()
-        while len(answers) < 100 or any(writer.poll() is None for writer in writers):
-            assert time.monotonic() - begun < 300, "the writers do not end"
-            known = sum(acknowledged(path) for path in told)
-            row = store.sql("SELECT count(*) AS n, count(DISTINCT id) AS ids FROM predictions").rows()[0]
-            answers.append(row["n"])
-            assert row["n"] == row["ids"], "an event was seen twice"
-            assert row["n"] >= known, "an acknowledged event was not seen"
-            assert row["n"] >= max(answers[:-1], default=0), "an event was seen and then was not"
-            if killed < 2 and chance.random() < 0.1:
-                compactor.kill()
-                compactor.wait()
-                killed += 1
-                compactor = start("compactor.py", folder)
-        compactor.kill()
-        compactor.wait()
-        assert killed == 2
-        assert [writer.wait() for writer in writers] == [0, 0]
-        store.compact()
-        total = store.sql(
-            "SELECT count(*) AS n, count(DISTINCT id) AS ids, sum((features->>'x')::DOUBLE) AS x FROM predictions"
-        ).rows()[0]
-        assert total == {"n": 2 * EVENTS, "ids": 2 * EVENTS, "x": float(EVENTS * (EVENTS - 1))}
-        assert not [p for p in (folder / "log" / "rows").iterdir() if p.suffix == ".jsonl"], (
-            "sealed segments are all compacted"
-        )
-        assert store.status().predictions == 2 * EVENTS
-    assert len(answers) >= 100
+    declare(folder)
+    chance = random.Random(SEED)
+    writers = Writers(folder, tmp_path, 2, COUNT, **QUICK_ROLL)
+    keeper, killed, answers = start("keeper.py", folder), {"writer": 0, "keeper": 0}, 0
+    begun = time.monotonic()
+    try:
+        with wg.open(folder) as store:
+            while sum(killed.values()) < KILLS:
+                assert time.monotonic() - begun < 30 * KILLS, f"too slow (WATCHGLASS_SEED={SEED}): {killed}"
+                until = time.monotonic() + chance.uniform(0.3, 2.0)
+                while time.monotonic() < until:
+                    check(store, writers.acknowledged())
+                    answers += 1
+                if chance.random() < 0.5:
+                    killed["keeper"] += kill(keeper)
+                    keeper = start("keeper.py", folder)
+                else:
+                    killed["writer"] += writers.kill(chance.randrange(2))
+            for place in range(2):
+                writers.kill(place, again=False)
+            kill(keeper)
+            rows = check_end(store, writers)
+            assert not [path for path in (folder / "log" / "rows").iterdir() if path.suffix == ".jsonl"]
+    finally:
+        kill(keeper)
+        for _, process in writers.alive:
+            kill(process)
+    report = diagnose(folder, now=datetime.now(UTC))
+    assert report.sound, report.findings
+    assert rows > 0
+    assert answers >= KILLS
+    print(f"folder: {killed} killed, {rows} predictions, {answers} answers, WATCHGLASS_SEED={SEED}")
