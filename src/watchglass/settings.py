@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -102,6 +102,22 @@ def _text(value: object) -> str:
     return str(value).strip()
 
 
+def _rules(value: object) -> str:
+    """Give a list of rules as JSON; capture/rules.py says what is in them."""
+    message = 'a list of rules would do, as JSON in the environment: [{"model": "*", "method": "head", "rate": 0.1}]'
+    if isinstance(value, str) and not value.strip():
+        return ""
+    import json  # noqa: PLC0415 - only where there are rules
+
+    try:
+        found = json.loads(value) if isinstance(value, str) else list(cast("Iterable[object]", value))
+        if isinstance(found, list):
+            return json.dumps(found)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(message)
+
+
 STORE: Final = Setting(
     "store",
     "WATCHGLASS_STORE",
@@ -177,6 +193,15 @@ FREE_BYTES: Final = Setting(
     64 * 1024 * 1024,
     _size_or_none,
     "Bytes of the disk that recording leaves free, at most a twentieth of the disk; 0: all may be used.",
+)
+
+SAMPLING: Final = Setting(
+    "sampling",
+    "WATCHGLASS_SAMPLING",
+    "sampling",
+    "",
+    _rules,
+    "Rules that say which predictions are kept, and with what weight.",
 )
 
 SPOOL: Final = Setting(
@@ -264,6 +289,7 @@ SETTINGS: Final[tuple[Setting[str] | Setting[bool] | Setting[float] | Setting[in
     BLOCK_SECONDS,
     LOG_BYTES,
     FREE_BYTES,
+    SAMPLING,
     SPOOL,
     TOKEN,
     DELIVER_SECONDS,

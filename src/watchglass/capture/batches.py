@@ -55,6 +55,9 @@ def write_lines(root: str, events: Callable[[str], Iterable[Mapping[str, object]
                 rows += 1
                 file.write(line(event))
             _sync(file.fileno(), file.flush)
+        if not rows:
+            os.unlink(aside)  # noqa: PTH108 - text paths here
+            return 0
         os.rename(aside, f"{folder}/{name}.jsonl")  # noqa: PTH104 - text paths here
         sync_folder(folder)
     except OSError as error:

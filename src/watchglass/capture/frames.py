@@ -121,9 +121,13 @@ def _log(batch: Batch) -> int:
         return 0
     columnar = _check_cells(batch)
     here = recorder.current()
-    if here.disabled:
+    if not here.has_room(batch.sheet.rows):
         return 0
     _announce(here, batch)
+    sampler = here.sampler if batch.kind == "predictions" else None
+    if sampler is not None and sampler.rule(str(batch.shared["model"])) is not None:
+        here.start()
+        return _counted(here, batch, batches.write_lines(here.store, lambda name: sampler.sift(_events(batch, name))))
     if columnar and _columnar(batch):
         written = batches.write_parquet(here.store, lambda path: batch.sheet.write(batch.chosen, path), _sidecar(batch))
         if written is not None:

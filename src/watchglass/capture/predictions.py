@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 from watchglass.capture import recorder
 from watchglass.capture.events import name, text_of
 from watchglass.capture.ids import new_id
-from watchglass.capture.runs import Run, current_run
+from watchglass.capture.runs import Run, current_run, outcome
 from watchglass.capture.schema import announce
 from watchglass.capture.times import micros, now
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
+    from watchglass.capture.recorder import Recorder
+    from watchglass.capture.sampling import Sampler
     from watchglass.records import Time
 
 _NO_TAGS: Final[Mapping[str, object]] = {}
@@ -33,10 +35,12 @@ def log_prediction(  # noqa: PLR0913 - the settled public face
     environment: str = "live",
     latency: float | None = None,
     run: Run | str | None = None,
+    error: BaseException | str | None = None,
 ) -> str:
     """Record one prediction; gives its id, by which its label is recorded later.
 
     `score` is a number or {class: number}. `latency` is in seconds. `time` is now, `run` the run around, unless given.
+    `error` is what kept the model from predicting. A rule of sampling may leave the row out; its id is given all the same.
     Nothing that the disk does is raised here; a missing model name or a time that cannot be read is.
     """
     here = recorder.current()
@@ -57,9 +61,28 @@ def log_prediction(  # noqa: PLR0913 - the settled public face
     if latency is not None:
         event["latency"] = _seconds(latency)
     _put_run(event, run)
+    if error is not None:
+        event["error"] = _error(error)
     announce(here, event["model"], fields, labels)  # type: ignore[arg-type]  # a text by now
-    here.row(event)
+    sampler = here.sampler
+    if sampler is None:
+        here.row(event)
+    else:
+        _sample(here, sampler, event)
     return event["id"]  # type: ignore[return-value]  # likewise
+
+
+def _error(error: object) -> str:
+    if isinstance(error, BaseException):
+        return outcome(error)[1] or type(error).__name__
+    return text_of(error)
+
+
+def _sample(here: Recorder, sampler: Sampler, event: dict[str, object]) -> None:
+    """Write a row if a rule keeps it."""
+    here.start()  # it ends the intervals of reservoirs
+    if here.disabled or sampler.decide(event):
+        here.row(event)
 
 
 def _put_outcome(event: dict[str, object], prediction: object, score: object) -> None:

@@ -9,7 +9,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from watchglass import settings
-from watchglass.capture import drops, room
+from watchglass.capture import drops, room, tuning
 from watchglass.capture.beating import Beat
 from watchglass.capture.drops import dropped
 from watchglass.capture.encode import line
@@ -19,7 +19,7 @@ from watchglass.capture.room import Bounds, Full
 from watchglass.capture.segment import Limits, Log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from watchglass.capture.sender import Sender
 
@@ -36,7 +36,7 @@ _SERVER_BYTES: Final = 4_000_000
 _UNBOUNDED: Final = Bounds(log_bytes=1 << 62, free_bytes=0)
 
 
-class Recorder:
+class Recorder(tuning.Tunable):
     """Where this process records: a store's folder, its two logs open for writing, and what was announced there."""
 
     ticks: ClassVar[list[Callable[[], None]]] = []
@@ -97,13 +97,13 @@ class Recorder:
         except OSError as error:
             return self._refused(log, data, error)
         if self._beat is None:
-            self._start()
+            self.start()
         return True
 
     def has_room(self, rows: int = 1) -> bool:
         """Say whether so many rows may be recorded; where there is no room, wait for some or count them as lost, as is set."""
         if self.disabled:
-            return False
+            return self.asleep()
         end = monotonic() + self._bounds.block_seconds
         while (full := self._full) is not None:
             if monotonic() >= end:
@@ -116,7 +116,7 @@ class Recorder:
     def _refused(self, log: Log, data: bytes, error: OSError) -> bool:
         """Try again for as long as is set while there is no room; count the event when that is over."""
         if self._beat is None:
-            self._start()
+            self.start()
         end = monotonic() + self._bounds.block_seconds
         while error.errno in room.FULL and monotonic() < end:
             sleep(_PAUSE)
@@ -137,7 +137,8 @@ class Recorder:
         """Count what is in the log but did not reach the disk."""
         drops.count(f"sync {drops.reason(error)}", f"events in {self.store!r} may not outlive a power cut: {error}")
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Have the background thread run."""
         with _lock:
             if self._beat is not None:
                 return
@@ -236,6 +237,7 @@ class Recorder:
 
     def close(self) -> None:
         """Seal the segments; a later event opens others."""
+        self.end_intervals(for_good=_ended or self is not _current)
         beat, self._beat = self._beat, None
         if beat is not None:
             beat.stop()
@@ -277,7 +279,10 @@ _lock = threading.RLock()
 
 
 def init(
-    store: str | os.PathLike[str] | None = None, durability: str | None = None, on_full: str | None = None
+    store: str | os.PathLike[str] | None = None,
+    durability: str | None = None,
+    on_full: str | None = None,
+    sampling: Sequence[Mapping[str, object]] | None = None,
 ) -> None:
     """Say where this process records: a folder, else WATCHGLASS_STORE, else ./watchglass-data, made at the first event.
 
@@ -300,12 +305,16 @@ def init(
     is reached, or with "fast" the memory. "drop" (default): the event is dropped, counted and warned of at most once
     a minute. "block": the call waits for room, for block_seconds (30), then drops; so does an event loop it runs in.
 
+    `sampling` lists rules that say which predictions are kept: capture/sampling.py, which the store's settings go before.
+
     Called again, it closes the segments of the store before. Raises `BadInput` for a value that it does not know.
     """
-    _install(_configured(store, durability, on_full))
+    _install(_configured(store, durability, on_full, sampling))
 
 
-def _configured(store: object = None, durability: object = None, on_full: object = None) -> Recorder:
+def _configured(
+    store: object = None, durability: object = None, on_full: object = None, sampling: object = None
+) -> Recorder:
     durable = settings.resolve(settings.DURABILITY, durability)
     place = settings.resolve(settings.STORE, store)
     limits = Limits(
@@ -323,8 +332,10 @@ def _configured(store: object = None, durability: object = None, on_full: object
     )
     disabled = settings.resolve(settings.DISABLED)
     if "://" in place:
-        return _to_server(place, limits, bounds, disabled=disabled)
-    return Recorder(os.path.abspath(place), limits, bounds, disabled=disabled)  # noqa: PTH100 - it must not follow a later chdir
+        found = _to_server(place, limits, bounds, disabled=disabled)
+    else:
+        found = Recorder(os.path.abspath(place), limits, bounds, disabled=disabled)  # noqa: PTH100 - it must not follow a later chdir
+    return found if disabled else tuning.attach(found, place, settings.resolve(settings.SAMPLING, sampling))
 
 
 def _to_server(url: str, limits: Limits, bounds: Bounds, *, disabled: bool) -> Recorder:

@@ -1,0 +1,293 @@
+"""A store's settings.json, or a server's → whether, from which level on and by which rules a running process records.
+
+Looked at by the background thread every five seconds, so a change is in force within ten. A process that records into
+a folder looks at `settings.json` there. One that records to a server asks it (`GET /api/v1/settings`, with the ETag of the
+last answer, in a thread of its own) and keeps the answer beside its spool, where the next process finds it at its first
+event. What is not set, or cannot be read, leaves things as they are; a file that is gone gives back what `init` and the
+environment said. A process that was started with WATCHGLASS_DISABLED is not asked again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from _thread import start_new_thread
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+
+from watchglass.capture import drops
+from watchglass.capture.forking import whole
+from watchglass.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from watchglass.capture.rules import Rule
+    from watchglass.capture.sampling import Sampler
+
+FILE: Final = "settings.json"
+PATH: Final = "/api/v1/settings"
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+ANSWER_SECONDS: Final = 3.0
+_FRESH: Final = 200
+_KNOWN: Final = ("enabled", "level", "sampling")
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What the settings say; None is not set."""
+
+    enabled: bool | None = None
+    level: str | None = None
+    sampling: tuple[Rule, ...] | None = None
+
+
+class Tunable:
+    """What of a recorder is tuned: whether it records, its rules of sampling, and from which level on it takes log lines."""
+
+    store: str
+    disabled: bool
+    ticks: ClassVar[list[Callable[[], None]]]
+    level: str | None = None
+    sampler: Sampler | None = None
+    tunable = False
+    _full: object | None = None
+    _hindered: bool
+
+    def row(self, event: Mapping[str, object]) -> bool:
+        """Append an event to the row log; says whether it is recorded."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Have the background thread run."""
+        raise NotImplementedError
+
+    def asleep(self) -> bool:
+        """Record nothing, but go on looking whether that changes."""
+        if self.tunable:
+            self.start()
+        return False
+
+    def end_intervals(self, *, for_good: bool) -> None:
+        """Write what reservoirs hold."""
+        if self.sampler is not None:
+            self.sampler.finish(for_good=for_good)
+
+    def tune(self, *, disabled: bool) -> None:
+        """Record no more, or from now on."""
+        self.disabled = disabled
+        self._hindered = disabled or self._full is not None
+
+
+R = TypeVar("R", bound=Tunable)
+
+
+def read(text: str | bytes, source: str) -> Tuned:
+    """Read settings from JSON; raises `BadInput` that names what is wrong and what would do.
+
+    >>> read('{"enabled": false, "level": "info"}', "settings.json")
+    Tuned(enabled=False, level='info', sampling=None)
+    """
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        message = (
+            f'{source} is not JSON: {error}. An object would do: {{"enabled": true, "level": "info", "sampling": []}}'
+        )
+        raise BadInput(message) from None
+    if not isinstance(found, dict):
+        message = f'{source} holds a {type(found).__name__}: an object would do, {{"enabled": true}}'
+        raise BadInput(message)
+    return checked(found, source)
+
+
+def checked(found: Mapping[str, object], source: str) -> Tuned:
+    """Read settings from a dict; raises `BadInput` as `read` does."""
+    unknown = [name for name in found if name not in _KNOWN]
+    if unknown:
+        message = f"{source} has a setting {unknown[0]!r}, which is not known. Known: {', '.join(_KNOWN)}"
+        raise BadInput(message)
+    enabled, level, sampling = (found.get(name) for name in _KNOWN)
+    if enabled is not None and not isinstance(enabled, bool):
+        message = f"enabled in {source} cannot be {enabled!r}: true or false would do"
+        raise BadInput(message)
+    if level is not None and level not in LEVELS:
+        message = f"level in {source} cannot be {level!r}: {', '.join(LEVELS)} would do"
+        raise BadInput(message)
+    return Tuned(enabled, None if level is None else str(level), None if sampling is None else _rules(sampling, source))
+
+
+def _rules(given: object, source: str) -> tuple[Rule, ...]:
+    with whole:  # no child inherits an import half done
+        from watchglass.capture.rules import rules  # noqa: PLC0415 - only where there are rules
+    return rules(given, source)
+
+
+class Tuner:
+    """Keeps one recorder as its settings say; `url` is the server that it records to, if any."""
+
+    def __init__(self, recorder: Tunable, url: str | None, sampling: object) -> None:
+        self._recorder = recorder
+        self._url = url
+        self._path = os.path.join(recorder.store, FILE)  # noqa: PTH118 - pathlib costs its import here
+        self._own = Tuned(
+            enabled=True, sampling=_rules(sampling, "the argument or WATCHGLASS_SAMPLING") if sampling else ()
+        )
+        self._seen: tuple[int, int, int] | None = None
+        self._etag = ""
+        self._asking = False
+        self._lock = threading.RLock()
+        self._apply(self._own)
+
+    @property
+    def sampler(self) -> Sampler | None:
+        """The rules in force."""
+        return self._recorder.sampler
+
+    def look(self) -> None:
+        """See whether the settings changed, end the intervals of reservoirs that are over, and have the server asked."""
+        self.look_at_file()
+        sampler = self._recorder.sampler
+        if sampler is not None:
+            sampler.look()
+        if self._url is not None and not self._asking:
+            self._asking = True
+            try:
+                start_new_thread(self._ask, ())
+            except RuntimeError:  # none starts while the interpreter ends
+                self._asking = False
+
+    def look_at_file(self) -> None:
+        """Apply the file if it is another than the last one seen."""
+        with self._lock:
+            self._look_at_file()
+
+    def _look_at_file(self) -> None:
+        try:
+            about = os.stat(self._path)  # noqa: PTH116 - pathlib costs its import here
+            seen = (about.st_mtime_ns, about.st_ino, about.st_size)
+        except OSError as error:
+            if isinstance(error, (FileNotFoundError, NotADirectoryError)) and self._seen is not None:
+                self._seen = None
+                self._apply(self._own)
+            return
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            with open(self._path, "rb") as file:  # noqa: PTH123 - likewise
+                self._apply(read(file.read(), self._path))
+        except (OSError, BadInput) as error:
+            drops.warn("settings", f"the settings stay as they were: {error}")
+
+    def _apply(self, tuned: Tuned) -> None:
+        here, own = self._recorder, self._own
+        rules = own.sampling if tuned.sampling is None else tuned.sampling
+        before = here.sampler
+        if (before.rules if before is not None else ()) != rules:
+            here.sampler = self._sampler(rules or ())
+            if before is not None:
+                before.finish(for_good=True)
+        here.level = tuned.level
+        here.tune(disabled=tuned.enabled is False)
+
+    def _sampler(self, rules: tuple[Rule, ...]) -> Sampler | None:
+        if not rules:
+            return None
+        with whole:
+            from watchglass.capture.sampling import Sampler  # noqa: PLC0415 - only where there are rules
+        return Sampler(rules, self._recorder.row)
+
+    def _ask(self) -> None:
+        try:
+            drops.shielded("settings", "the server's settings are not known", self._fetch, None)
+        finally:
+            self._asking = False
+
+    def _fetch(self) -> None:
+        with whole:
+            from watchglass.capture.exchange import get  # noqa: PLC0415 - only with a server
+        headers = {"If-None-Match": self._etag} if self._etag else {}
+        try:
+            status, answered, body = get(str(self._url), PATH, headers, ANSWER_SECONDS)
+            if status != _FRESH:
+                return  # 304: as before; anything else: the last known holds
+            read(body, f"the answer of {self._url}")
+            self._keep(body)
+        except OSError:
+            return  # not there: the sender warns of that
+        except BadInput as error:
+            drops.warn("settings", f"the settings stay as they were: {error}")
+            return
+        self._etag = answered.get("etag", "")
+        self.look_at_file()
+
+    def _keep(self, body: bytes) -> None:
+        """Put the answer beside the spool, whole or not there."""
+        aside = f"{self._path}.{os.getpid()}.tmp"
+        os.makedirs(self._recorder.store, exist_ok=True)  # noqa: PTH103 - pathlib costs its import here
+        try:
+            with open(aside, "wb") as file:  # noqa: PTH123 - likewise
+                file.write(body)
+            os.replace(aside, self._path)  # noqa: PTH105 - likewise
+        except OSError:
+            with suppress(OSError):
+                os.unlink(aside)  # noqa: PTH108 - likewise
+            raise
+
+    def after_fork_in_child(self) -> None:
+        """Ask anew from the child."""
+        self._asking = False
+        self._lock = threading.RLock()
+        if self._recorder.sampler is not None:
+            self._recorder.sampler.after_fork_in_child()
+
+
+_in_use: Tuner | None = None
+
+
+def attach(recorder: R, store: str, sampling: object) -> R:
+    """Keep a recorder as its settings say from now on; `store` is a folder, or a server's URL.
+
+    Raises `BadInput` for rules of its own that cannot be.
+    """
+    global _in_use  # noqa: PLW0603 - a process has one recorder
+    recorder.tunable = True
+    tuner = Tuner(recorder, store if "://" in store else None, sampling)
+    tuner.look_at_file()
+    _in_use = tuner
+    if tick not in recorder.ticks:
+        recorder.ticks.append(tick)
+    return recorder
+
+
+def tick() -> None:
+    """Have the recorder in use look at its settings."""
+    if _in_use is not None:
+        _in_use.look()
+
+
+_held: Sampler | None = None
+
+
+def _before_fork() -> None:
+    global _held  # noqa: PLW0603 - what was held is let go, whatever was changed meanwhile
+    _held = _in_use.sampler if _in_use is not None else None
+    if _held is not None:
+        _held.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    if _held is not None:
+        _held.after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
+    if _in_use is not None:
+        _in_use.after_fork_in_child()
+
+
+# Called before the recorder's own, which were registered earlier: a row on its way from a reservoir reaches the log first.
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
