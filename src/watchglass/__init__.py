@@ -8,6 +8,8 @@ TYPE_CHECKING = False  # type checkers take the name for true; typing itself wou
 if TYPE_CHECKING:
     from watchglass.capture.component import component
     from watchglass.capture.frames import log_labels, log_predictions
+    from watchglass.capture.logs import LogHandler
+    from watchglass.capture.metrics import log_metric
     from watchglass.capture.models import deploy, log_model
     from watchglass.capture.predictions import log_label, log_prediction
     from watchglass.capture.recorder import flush, init
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "LogHandler",
     "WatchglassError",
     "__version__",
     "component",
@@ -26,6 +29,7 @@ __all__ = [
     "init",
     "log_label",
     "log_labels",
+    "log_metric",
     "log_model",
     "log_prediction",
     "log_predictions",
@@ -35,6 +39,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "LogHandler": "watchglass.capture.logs:LogHandler",
     "WatchglassError": "watchglass.errors:WatchglassError",
     "component": "watchglass.capture.component:component",
     "deploy": "watchglass.capture.models:deploy",
@@ -42,6 +47,7 @@ _HOME = {
     "init": "watchglass.capture.recorder:init",
     "log_label": "watchglass.capture.predictions:log_label",
     "log_labels": "watchglass.capture.frames:log_labels",
+    "log_metric": "watchglass.capture.metrics:log_metric",
     "log_model": "watchglass.capture.models:log_model",
     "log_prediction": "watchglass.capture.predictions:log_prediction",
     "log_predictions": "watchglass.capture.frames:log_predictions",
@@ -56,10 +62,10 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         message = f"module 'watchglass' has no attribute {name!r}"
         raise AttributeError(message)
-    from importlib import import_module  # noqa: PLC0415 - the import of this package stays empty
-
     module, _, attribute = _HOME[name].partition(":")
     with _loading:
+        from importlib import import_module  # noqa: PLC0415 - the import of this package stays empty
+
         value: object = getattr(import_module(module), attribute)
     globals()[name] = value
     return value

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from watchglass.records import Json
 
 DEEPEST: Final = 100
+MOST_CONTAINERS: Final = 100_000
 _WRITABLE_BITS: Final = 14_000  # Python refuses to write more than 4,300 digits
 _INFINITE: Final = float("inf")
+_CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 
 
 def line(event: Mapping[str, object]) -> bytes:
@@ -32,7 +34,7 @@ def line(event: Mapping[str, object]) -> bytes:
         try:
             return orjson.dumps(event, plain, _OPTIONS)
         except TypeError:  # a key that is no text, half a surrogate pair, an integer beyond 64 bits, too deep
-            pass
+            event = cast("Mapping[str, object]", plain(event))
     return _portable(event)
 
 
@@ -40,7 +42,7 @@ def _portable(event: Mapping[str, object]) -> bytes:
     """Encode with the standard library alone."""
     try:
         return (_encode(event) + "\n").encode()
-    except (TypeError, ValueError, RecursionError):
+    except Exception:  # noqa: BLE001 - what JSON lacks, or a value's own methods, which may raise anything
         return (_encode(plain(event)) + "\n").encode()
 
 
@@ -53,8 +55,18 @@ def canonical(value: object) -> str:
     return _encode_sorted(plain(value))
 
 
-def plain(value: object, depth: int = 0) -> Json:  # noqa: PLR0911 - a hot path: one test, one answer
-    """Turn any value into what JSON has.
+class _Walk:
+    """The containers around a value and how many more may be looked at: what holds itself, in whatever way, ends."""
+
+    __slots__ = ("around", "left")
+
+    def __init__(self) -> None:
+        self.around: list[int] = []
+        self.left = MOST_CONTAINERS
+
+
+def plain(value: object, walk: _Walk | None = None) -> Json:  # noqa: PLR0911 - a hot path: one test, one answer
+    """Turn any value into what JSON has; nothing that a value does is raised.
 
     >>> from pathlib import Path
     >>> plain({1: Path("a"), "t": date(2026, 3, 1), "x": float("inf")})
@@ -69,35 +81,44 @@ def plain(value: object, depth: int = 0) -> Json:  # noqa: PLR0911 - a hot path:
         return cast("int", value) if cast("int", value).bit_length() < _WRITABLE_BITS else hex(cast("int", value))
     if kind is float:
         return cast("float", value) if -_INFINITE < cast("float", value) < _INFINITE else None
-    if depth > DEEPEST:
+    return _entered(value, walk or _Walk())
+
+
+def _entered(value: object, walk: _Walk) -> Json:
+    """Turn what holds other values, or is none of Python's own."""
+    walk.left -= 1
+    if len(walk.around) > DEEPEST or walk.left < 0 or id(value) in walk.around:
         return _text(value)
-    if kind is dict:
-        return {_key(key): plain(entry, depth + 1) for key, entry in cast("dict[object, object]", value).items()}
-    if kind is list or kind is tuple:
-        return [plain(entry, depth + 1) for entry in cast("list[object]", value)]
-    return _converted(value, depth + 1)
+    walk.around.append(id(value))
+    try:
+        if type(value) is dict:
+            return {_key(key): plain(entry, walk) for key, entry in cast("dict[object, object]", value).items()}
+        if type(value) is list or type(value) is tuple:
+            return [plain(entry, walk) for entry in cast("list[object]", value)]
+        return _converted(value, walk)
+    except Exception:  # noqa: BLE001 - others' methods, called in the host's process, may raise anything
+        return _text(value)
+    finally:
+        walk.around.pop()
 
 
-def _converted(value: object, depth: int) -> Json:
+def _converted(value: object, walk: _Walk) -> Json:
     for kinds, convert in _CONVERSIONS:
         if isinstance(value, kinds):
-            return plain(convert(value), depth)
-    return _duck(value, depth)
+            return plain(convert(value), walk)
+    return _duck(value, walk)
 
 
-def _duck(value: object, depth: int) -> Json:
+def _duck(value: object, walk: _Walk) -> Json:
     """Turn another library's value into Python's by what it can do; its library is never imported."""
     name = type(value).__name__
     if name in ("NaTType", "NAType"):
         return None
-    try:
-        if name in ("datetime64", "timedelta64"):
-            text = str(value)
-            return None if text == "NaT" else text
-        found = _pythonic(value, name)
-        return _text(value) if found is value else plain(found, depth)
-    except Exception:  # noqa: BLE001 - others' methods, called in the host's process, may raise anything
-        return _text(value)
+    if name in ("datetime64", "timedelta64"):
+        text = str(value)
+        return None if text == "NaT" else text
+    found = _pythonic(value, name)
+    return _text(value) if found is value else plain(found, walk)
 
 
 def _pythonic(value: object, name: str) -> object:
@@ -114,6 +135,14 @@ def _pythonic(value: object, name: str) -> object:
         if callable(convert) and (wanted is None or getattr(value, "shape", None) == wanted):
             return convert()
     return value
+
+
+def shown(value: object) -> str:
+    """Write a value for a message, as Python shows it; nothing that it does is raised."""
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - the value's own __repr__ may raise anything
+        return f"<{type(value).__name__} without text>"
 
 
 def _key(key: object) -> str:
@@ -135,6 +164,8 @@ def _whole(text: str) -> str:
 
 def _text(value: object) -> str:
     try:
+        if isinstance(value, _CONTAINERS):  # their text may be longer than any memory, when they hold one another
+            return f"<{type(value).__name__} of {len(value)}, too deep or too large>"
         return _whole(str(value) if not isinstance(value, (bytes, bytearray)) else repr(value))
     except Exception:  # noqa: BLE001 - the value's own __str__ may raise anything
         return f"<{type(value).__name__} without text>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from watchglass.capture.encode import canonical, plain
+from watchglass.capture.encode import canonical, plain, shown
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ def name(value: object, what: str) -> str:
     text = plain(value)
     if isinstance(text, (int, float)) and not isinstance(text, bool):
         return str(text)
-    if isinstance(text, str) and text and isinstance(value, str):
+    if isinstance(text, str) and text and issubclass(type(value), str):
         return text
-    message = f"{what} cannot be {value!r}: a text that is not empty would do"
+    message = f"{what} cannot be {shown(value)}: a text that is not empty would do"
     raise BadInput(message)
 
 

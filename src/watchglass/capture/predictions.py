@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from watchglass.capture import recorder
+from watchglass.capture import drops, recorder
+from watchglass.capture.encode import shown
 from watchglass.capture.events import name, text_of
 from watchglass.capture.ids import new_id
-from watchglass.capture.runs import Run, current_run, outcome
+from watchglass.capture.runs import outcome, put_run
 from watchglass.capture.schema import announce
 from watchglass.capture.times import micros, now
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
     from watchglass.capture.recorder import Recorder
+    from watchglass.capture.runs import Run
     from watchglass.capture.sampling import Sampler
     from watchglass.records import Time
 
@@ -60,7 +62,7 @@ def log_prediction(  # noqa: PLR0913 - the settled public face
     event["tags"] = labels
     if latency is not None:
         event["latency"] = _seconds(latency)
-    _put_run(event, run)
+    put_run(event, run)
     if error is not None:
         event["error"] = _error(error)
     announce(here, event["model"], fields, labels)  # type: ignore[arg-type]  # a text by now
@@ -96,21 +98,13 @@ def _put_outcome(event: dict[str, object], prediction: object, score: object) ->
     event["score"] = score
 
 
-def _put_run(event: dict[str, object], run: Run | str | None) -> None:
-    around = current_run() if run is None else run
-    if isinstance(around, Run):
-        event["run"], event["trace"] = around.id, around.trace
-    elif around is not None:
-        event["run"] = name(around, "run")
-
-
 def _mapping(values: object, what: str) -> Mapping[str, object]:
     if type(values) is dict:
         return values
     if values is None:
         return {}
     if isinstance(values, Mapping):
-        return dict(values)
+        return drops.shielded("encode", f"{what} are left out of an event", lambda: dict(values), _NO_TAGS)
     message = f"{what} cannot be a {type(values).__name__}: a dict such as {{'ink': 0.3}} would do"
     raise BadInput(message)
 
@@ -131,8 +125,8 @@ def _seconds(latency: object) -> float:
         return latency.total_seconds()
     try:
         return float(latency)  # type: ignore[arg-type]  # a number of some library, or refused
-    except (TypeError, ValueError):
-        message = f"latency cannot be {latency!r}: seconds such as 0.012 would do"
+    except Exception:  # noqa: BLE001 - the value's own methods may raise anything
+        message = f"latency cannot be {shown(latency)}: seconds such as 0.012 would do"
         raise BadInput(message) from None
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from watchglass.capture import drops, recorder
-from watchglass.capture.artifacts import declared, given
 from watchglass.capture.events import name as checked
 from watchglass.capture.events import optional_name, present, text_of
+from watchglass.capture.forking import whole
 from watchglass.capture.ids import new_id
-from watchglass.capture.origin import code_of, host
 from watchglass.capture.times import micros, now
 from watchglass.errors import BadInput
-from watchglass.records import RunId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -23,15 +21,44 @@ if TYPE_CHECKING:
     from typing import Self
 
     from watchglass.capture.artifacts import Artifact, Item
-    from watchglass.records import Time
+    from watchglass.records import RunId, Time
 
 _STATUSES = ("running", "ok", "error", "crashed")
 _current: ContextVar[Run | None] = ContextVar("watchglass_run", default=None)
 
 
+# A process that only predicts does without these 10 ms of imports; no child inherits them half done.
+def _given(thing: object, name: str | None) -> Artifact:
+    with whole:
+        from watchglass.capture.artifacts import given  # noqa: PLC0415 - above
+    return given(thing, name)
+
+
+def _declared(item: Item) -> Artifact:
+    with whole:
+        from watchglass.capture.artifacts import declared  # noqa: PLC0415 - above
+    return declared(item)
+
+
+def _origin(function: Callable[..., object] | None) -> tuple[dict[str, object], str]:
+    """Say where the code comes from, and the name of this machine."""
+    with whole:
+        from watchglass.capture.origin import code_of, host  # noqa: PLC0415 - above
+    return code_of(function), host()
+
+
 def current_run() -> Run | None:
     """Give the run that this code is in, as contextvars see it: each thread and task has its own."""
     return _current.get()
+
+
+def put_run(event: dict[str, object], run: Run | str | None) -> None:
+    """Put the run that an event belongs to into it: the one given, else the one around, if any."""
+    around = _current.get() if run is None else run
+    if isinstance(around, Run):
+        event["run"], event["trace"] = around.id, around.trace
+    elif around is not None:
+        event["run"] = checked(around, "run")
 
 
 class Run:
@@ -46,7 +73,7 @@ class Run:
     ) -> None:
         self.component = component
         self.version = version
-        self.id = RunId(new_id())
+        self.id = cast("RunId", new_id())
         self.trace = self.id.replace("-", "")
         self.parent: RunId | None = None
         self.started: int | None = None
@@ -55,6 +82,7 @@ class Run:
         self._error: str | None = None
         self._function = function
         self._code: dict[str, object] | None = None
+        self._host: str | None = None
         self._params = dict(params or {})
         self._metrics: dict[str, object] = {}
         self._notes: list[str] = []
@@ -68,11 +96,11 @@ class Run:
         A text that is an existing file's path is that file, another text alone a name without content; with `name`
         (or as a pair (name, value)) any value is its content: a frame, an array, a dict, a fitted model, a text.
         """
-        return self._edge("read", given(thing, name), self._reads)
+        return self._edge("read", _given(thing, name), self._reads)
 
     def write(self, thing: object, name: str | None = None) -> str | None:
         """Record that this run writes something now; takes and gives what `read` does."""
-        return self._edge("write", given(thing, name), self._writes)
+        return self._edge("write", _given(thing, name), self._writes)
 
     def param(self, name: str, value: object) -> None:
         """Record a parameter; the latest value of a name stays."""
@@ -119,7 +147,7 @@ class Run:
         if around is not None:
             self.parent, self.trace = around.id, around.trace
         self.started = now()
-        self._code = code_of(self._function)
+        self._code, self._host = _origin(self._function)
         recorder.current().graph(self.event())
 
     def activate(self) -> Self:
@@ -180,7 +208,7 @@ class Run:
                 "params": dict(self._params),
                 "metrics": dict(self._metrics),
                 "code": self._code,
-                "host": host(),
+                "host": self._host or os.uname().nodename,
                 "pid": os.getpid(),
                 "notes": list(self._notes),
                 "reads": list(self._reads),
@@ -237,15 +265,17 @@ def log_run(  # noqa: PLR0913 - the settled public face
         raise BadInput(message)
     made = Run(checked(name, "the name of a run's component"), params, optional_name(version, "version"))
     around = _current.get() if parent is None else parent
-    made.parent = around.id if isinstance(around, Run) else None if around is None else RunId(checked(around, "parent"))
+    made.parent = (
+        around.id if isinstance(around, Run) else None if around is None else cast("RunId", checked(around, "parent"))
+    )
     event = made.event() | {
         "trace": around.trace if isinstance(around, Run) else made.trace if around is None else None,
         "started": begun,
         "ended": over,
         "status": status,
         "error": error if error is None else text_of(error),
-        "reads": [declared(item).edge(begun) for item in _items(inputs, "inputs")],
-        "writes": [declared(item).edge(over) for item in _items(outputs, "outputs")],
+        "reads": [_declared(item).edge(begun) for item in _items(inputs, "inputs")],
+        "writes": [_declared(item).edge(over) for item in _items(outputs, "outputs")],
     }
     recorder.current().graph(present(event))
     return made.id

@@ -6,6 +6,7 @@ import time as clock
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from watchglass.capture.encode import shown
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def micros(value: Time | date, what: str = "time") -> int:
 
 
 def _refused(value: object, what: str, hint: str = "") -> BadInput:
-    return BadInput(f"{what} cannot be {value!r}{hint}: {WOULD_DO}")
+    return BadInput(f"{what} cannot be {shown(value)}{hint}: {WOULD_DO}")
 
 
 def _of_datetime(value: datetime, what: str) -> int:
