@@ -12,7 +12,7 @@ import watchglass as wg
 from tests.e2e.torture import LONG, QUICK_ROLL, SEED, Writers, check, check_end, declare, kill, start
 from watchglass.store.doctor import diagnose
 
-KILLS = 80 if LONG else 6
+KILLS = 100 if LONG else 5
 COUNT = 1_000_000  # more than a life is long: each writer is killed
 
 

@@ -25,8 +25,8 @@ from watchglass.store.doctor import diagnose
 from watchglass.store.merge import merge
 
 LONG = bool(os.environ.get("WATCHGLASS_TORTURE"))
-ROUNDS = 9 if LONG else 3
-STATES = 1200 if LONG else 25  # laid out for each model, spread evenly
+ROUNDS = 9 if LONG else 2
+STATES = 300 if LONG else 9  # laid out for each model, spread evenly
 SEED = int(os.environ.get("WATCHGLASS_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
 
 pytestmark = pytest.mark.skipif(not tracing.available(), reason="strace is not installed: apt-get install strace")
@@ -100,15 +100,20 @@ def test_what_was_promised_outlives_a_power_cut(life, tmp_path, model):
         lay_out(tree, root)
         try:
             survive(root, promised)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told with where it was cut
             keep = tmp_path / "kept"
             lay_out(tree, keep)
-            around = "\n".join(f"  {i} {op.kind} {op.path} {op.target}" for i, op in list(enumerate(operations))[max(0, point - 8) : point + 1])
-            pytest.fail(f"power cut after operation {point} ({model}, WATCHGLASS_SEED={SEED}), state in {keep}: {error!r}\n{around}")
+            around = "\n".join(
+                f"  {i} {op.kind} {op.path} {op.target}"
+                for i, op in list(enumerate(operations))[max(0, point - 8) : point + 1]
+            )
+            pytest.fail(
+                f"power cut after operation {point} ({model}, WATCHGLASS_SEED={SEED}), state in {keep}: {error!r}\n{around}"
+            )
         shutil.rmtree(root)
         many += 1
     print(f"{model}: {many} states of {len(operations)} operations")
-    assert many >= 10
+    assert many >= 5
 
 
 def test_the_replay_of_a_life_that_was_not_cut_is_the_folder_it_left(life):

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -46,8 +47,8 @@ def serve(folder, port):
 
 def children(process):
     """List the processes that a server started: the one that keeps its store."""
-    with suppress(OSError), open(f"/proc/{process.pid}/task/{process.pid}/children") as listed:
-        return [int(number) for number in listed.read().split()]
+    with suppress(OSError):
+        return [int(word) for word in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
     return []
 
 

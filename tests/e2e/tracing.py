@@ -38,7 +38,6 @@ def available():
 
 def record(command, log, **environment):
     """Run a command to its end under strace; gives the path of the trace."""
-    # one processor: DuckDB writes from this thread then, so the order is the same in each run
     whole = ["strace", "-f", "-y", "--seccomp-bpf", "-xx", "-s", "16777216", "-e", f"trace={CALLS}", "-o", str(log)]
     subprocess.run([*whole, *command], check=True, timeout=300, env={**os.environ, **environment})
     return log
@@ -98,22 +97,29 @@ def _full(arguments):
 
 def _operation(name, arguments, ended, places, positions):
     result, opened = ended
-    root, told = places
     if name in ("write", "pwrite64", "fsync", "fdatasync", "ftruncate", "lseek"):
         yield from _on_handle(name, arguments, result, places, positions)
+    elif name in ("openat", "creat"):
+        yield from _opening(name, arguments, ended, places[0], positions)
+    elif opened != places[1]:
+        yield from _on_names(name, arguments, places[0], positions)
+
+
+def _opening(name, arguments, ended, root, positions):
+    result, opened = ended
+    path, flags = _below(opened, root), arguments.rsplit('"', 1)[-1]
+    if path is None:
         return
-    if name in ("openat", "creat"):
-        path, flags = _below(opened, root), arguments.rsplit('"', 1)[-1]
-        if path is None:
-            return
-        positions[opened, str(result)] = None if "O_APPEND" in flags else 0
-        if "O_CREAT" in flags or name == "creat":
-            yield Op("create", path)
-        if "O_TRUNC" in flags or name == "creat":
-            yield Op("truncate", path)
-        return
+    positions[opened, str(result)] = None if "O_APPEND" in flags else 0
+    if "O_CREAT" in flags or name == "creat":
+        yield Op("create", path)
+    if "O_TRUNC" in flags or name == "creat":
+        yield Op("truncate", path)
+
+
+def _on_names(name, arguments, root, positions):
     paths = [_below(path, root) for path in _full(arguments)]
-    if not any(path is not None for path in paths) or opened == told:
+    if not any(path is not None for path in paths):
         return
     assert name not in UNKNOWN, f"{name}({_text(arguments)[:200]}) is not replayed"
     if name in ("mkdir", "mkdirat"):

@@ -8,13 +8,14 @@ import mmap
 import struct
 import sys
 import time
+from pathlib import Path
 
 import watchglass as wg
 
 
 def main(store, count, name, tally):
     wg.init(store)
-    with open(tally, "r+b") as file:
+    with Path(tally).open("r+b") as file:
         counts = mmap.mmap(file.fileno(), 16)
         for number in range(count):
             wg.log_prediction(

@@ -275,8 +275,8 @@ def test_events_under_a_name_that_a_power_cut_undid_are_answered_again(store):
     assert ids(store) == expected((0, 45))
 
 
-def frame(store, name="f" * 32 + "-1.parquet", sidecar=True):
-    path = store.folder.row_log / name
+def frame(store, *, sidecar=True):
+    path = store.folder.row_log / f"{'f' * 32}-1.parquet"
     times = [datetime(2026, 6, 2, tzinfo=UTC) + timedelta(seconds=n) for n in range(5)]
     table = {"id": [f"f{n}" for n in range(5)], "t": times, "p": [1, 2, 3, 4, 5], "ink": [0.5] * 5}
     pl.DataFrame(table).write_parquet(path)
