@@ -8,7 +8,7 @@ import time
 import pytest
 from tests.capture.listening import free_port, wait_for
 
-from watchglass.capture import carrier, sender
+from watchglass.capture import carrier, sender, spool
 from watchglass.capture.exchange import Answer
 from watchglass.capture.shipping import Later, Part, _judged
 
@@ -67,8 +67,6 @@ def test_the_server_dies_and_comes_back_in_the_middle(waiting, listening, send):
 
 
 def test_retry_after_is_honoured_and_ends_within_a_minute():
-    from watchglass.capture.shipping import Later
-
     def heard(value, status=503):
         return _judged(Answer(status, {"retry-after": value}, b""), Part("key", 0, 1))
 
@@ -142,7 +140,7 @@ def test_a_frame_that_is_refused_keeps_its_sidecar_and_one_without_is_put_aside(
     assert lost() == {"refused 413": 1, "refused 0": 1}
 
 
-@pytest.mark.parametrize("status", [301, 401, 403, 404])
+@pytest.mark.parametrize("status", [301, 401, 403, 404, 405])
 def test_what_somebody_has_to_mend_is_kept_and_tried_slowly(waiting, listening, send, status, caplog, lost):
     waiting.segment()
     server = listening()
@@ -186,3 +184,35 @@ def test_the_thread_outlives_what_goes_wrong_on_this_machine(waiting, listening,
     waiting.segment()
     wait_for(waiting.empty)
     assert server.ids() == waiting.ids
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_the_others_back(waiting, listening, send, caplog):
+    folder = waiting.root / "log" / "rows"
+    (folder / "0.jsonl").mkdir(parents=True)  # opens, and cannot be read as a file
+    (folder / "1.jsonl").symlink_to("1.jsonl")  # does not open
+    for _ in range(3):
+        waiting.segment(lines=2)
+    server = listening()
+    one = send(server.url)
+    wait_for(lambda: sorted(server.ids(), key=int) == waiting.ids)
+    assert "events wait in" in caplog.text
+    wait_for(lambda: len(one._carrier._not_before) == 2)
+    waiting.segment(lines=2)
+    one.wake()
+    wait_for(lambda: sorted(server.ids(), key=int) == waiting.ids, 5)
+    assert one._carrier._failures == 0
+
+
+def test_what_is_refused_fills_no_disk(waiting, listening, send, lost, caplog, monkeypatch):
+    monkeypatch.setattr(spool, "REFUSED_BYTES", 3000)
+    for _ in range(10):
+        waiting.segment(lines=5, size=100)
+    server = listening()
+    server.trouble = lambda number, key, data: (400, {})
+    one = send(server.url)
+    wait_for(waiting.empty)
+    aside = list((waiting.root / "log" / "refused").iterdir())
+    assert sum(path.stat().st_size for path in aside) < 3000 + 2000
+    assert lost() == {"refused 400": 50}
+    waiting.segment(lines=1)
+    assert not one.deliver(10), "refused, and not even kept"

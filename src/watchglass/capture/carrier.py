@@ -37,8 +37,10 @@ class Carrier:
         self._url = url
         self._root = root
         self._bell: SimpleQueue[Word] = SimpleQueue()  # its put may interrupt itself: a signal handler records
+        self.refusals = 0
         self._failures = 0
         self._blamed: dict[str, int] = {}
+        self._not_before: dict[str, float] = {}
         self._swept = -_SWEEP_SECONDS
 
     def ring(self, word: Word) -> None:
@@ -51,8 +53,8 @@ class Carrier:
         while True:
             ending = self.ending  # what was sealed before that is on the list of the round that begins now
             found = self._safely()
-            if ending and (found is None or not found.blamed or self.line.hung_up):
-                break  # nothing answers, or nothing is left
+            if ending and (found is None or found.manner != "trouble" or not found.blamed or self.line.hung_up):
+                break  # nothing is left, or no answer is to be had in time
             if found is None:
                 self._failures = 0
                 self._sweep()
@@ -75,14 +77,30 @@ class Carrier:
 
     def _round(self) -> Later | None:
         """Ship every segment that is sealed; says why not all."""
+        hopeless = 0
         for log, name in self._order():
             if self.line.hung_up or time.monotonic() >= self.until:
                 return None
-            with spool.sealed(self._root, log, name) as segment:
-                found = None if segment is None else self._ship(segment)
-            if found is not None:
+            found = self._attempt(log, name)
+            if found is None:
+                continue
+            if not (found.blamed and self._is_hopeless(name)):
                 return found
+            hopeless += 1
+            if hopeless > _PATIENCE:  # it is not these segments, it is the server
+                return found
+            seconds = min(LONGEST_DELAY, 2.0 ** min(self._blamed[name] - _PATIENCE, 16))
+            self._not_before[name] = time.monotonic() + seconds
+            self._warn(found, seconds)
         return None
+
+    def _attempt(self, log: LogName, name: str) -> Later | None:
+        try:
+            with spool.sealed(self._root, log, name) as segment:
+                return None if segment is None else self._ship(segment)
+        except OSError as error:  # this machine's disk, or a file that is not ours to read
+            self._blame(name)
+            return Later(f"{type(error).__name__}: {error}", blamed=True)
 
     def _order(self) -> Iterator[tuple[LogName, str]]:
         """Graph before rows, each in the order of time, then losses; last, what has failed again and again where others did not."""
@@ -94,12 +112,16 @@ class Carrier:
         for name in self._waiting("drops"):
             yield "drops", name
         for log in ("graph", "rows", "drops"):
-            for name in self._waiting(log, blamed=True):
-                yield log, name
+            for name in self._waiting(log, hopeless=True):
+                if time.monotonic() >= self._not_before.get(name, 0.0):
+                    yield log, name
 
-    def _waiting(self, log: LogName, *, blamed: bool = False) -> list[str]:
+    def _waiting(self, log: LogName, *, hopeless: bool = False) -> list[str]:
         names = spool.waiting(self._root, log)
-        return [name for name in names if (self._blamed.get(name, 0) >= _PATIENCE) is blamed]
+        return [name for name in names if self._is_hopeless(name) is hopeless]
+
+    def _is_hopeless(self, name: str) -> bool:
+        return self._blamed.get(name, 0) >= _PATIENCE
 
     def _ship(self, segment: Sealed) -> Later | None:
         found = ship(self.line, segment)
@@ -110,11 +132,13 @@ class Carrier:
         self._settle(segment, found)
         self._failures = 0
         self._blamed.pop(segment.name, None)
+        self._not_before.pop(segment.name, None)
         return None
 
     def _blame(self, name: str) -> None:
         if len(self._blamed) >= _MOST_BLAMED:
             self._blamed.clear()
+            self._not_before.clear()
         self._blamed[name] = self._blamed.get(name, 0) + 1
 
     def _settle(self, segment: Sealed, taken: Taken) -> None:
@@ -122,6 +146,7 @@ class Carrier:
         if taken.rejected:
             text = f"the server at {self._url} set {taken.rejected} events of {segment.name} aside; it keeps them with its reasons"
             drops.warn("set aside by the server", text)
+        self.refusals += len(taken.refusals)
         for refusal in taken.refusals:
             self._put_aside(segment, refusal)
         if all(refusal.part.key != segment.name for refusal in taken.refusals):
@@ -131,11 +156,16 @@ class Carrier:
         part = refusal.part
         rows = spool.rows(segment, part.start, part.end)
         reason = {"server": self._url, "status": refusal.status, "said": refusal.why, "time": time.time_ns() // 1000}
+        text = f"the server at {self._url} refused events for good: {refusal.why}"
         if part.key == segment.name:
             kept = spool.refuse(self._root, segment, reason)
         else:
             kept = spool.refuse_part(self._root, segment, part.key, (part.start, part.end), reason)
-        text = f"the server at {self._url} refused events for good, they are kept in {kept!r}: {refusal.why}"
+        text += (
+            f" (they are kept in {kept!r})"
+            if kept
+            else " (they are not kept: what was refused before fills its folder)"
+        )
         drops.count(f"refused {refusal.status}", text, rows)
 
     def _delay(self, trouble: Later) -> float:
@@ -157,6 +187,8 @@ class Carrier:
         while (left := end - time.monotonic()) > 0:
             try:
                 word = self._bell.get(timeout=left)
+                if word == "now":
+                    self._not_before.clear()
                 if word in until or (word == "now" and self.ending):
                     return
             except Empty:

@@ -136,7 +136,6 @@ class Line:
         """Send a request and read its answer; a kept connection that turns out closed is replaced once."""
         with whole:  # a child must not inherit these imports half done and locked for ever
             from http.client import HTTPException  # noqa: PLC0415 - 30 ms, and only with a server
-            from ssl import SSLError  # noqa: F401, PLC0415 - likewise
         kept = self._connection is not None
         try:
             try:
@@ -211,9 +210,11 @@ class Line:
 
 
 def _connection(server: Address, timeout: float) -> HTTPConnection:
-    from http.client import HTTPConnection, HTTPSConnection  # noqa: PLC0415 - only with a server
-    from ssl import create_default_context  # noqa: PLC0415 - likewise
+    from http.client import HTTPConnection  # noqa: PLC0415 - loaded by `ask`
 
     if not server.secure:
         return HTTPConnection(server.host, server.port, timeout=timeout)
+    from http.client import HTTPSConnection  # noqa: PLC0415 - not there where Python has no TLS
+    from ssl import create_default_context  # noqa: PLC0415 - likewise
+
     return HTTPSConnection(server.host, server.port, timeout=timeout, context=create_default_context())

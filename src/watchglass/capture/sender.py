@@ -61,13 +61,16 @@ class Sender:
         end = time.monotonic() + timeout
         names = self._own()
         self.start()
-        if self._carrier is not None:
-            self._carrier.ring("now")
+        carrier = self._carrier
+        if carrier is None:
+            return not names
+        refused = carrier.refusals
+        carrier.ring("now")
         while self._still_here(names):
             if time.monotonic() >= end:
                 return False
             time.sleep(_LOOK_EVERY)
-        return not spool.refused(self._root, [name for _, name in names])
+        return carrier.refusals == refused and not spool.refused(self._root, [name for _, name in names])
 
     def _own(self) -> list[tuple[spool.LogName, str]]:
         process = f"-{os.getpid()}"

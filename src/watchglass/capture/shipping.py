@@ -34,6 +34,7 @@ _OK: Final = 200
 _TOO_LARGE: Final = 413
 _NEVER: Final = frozenset((400, _TOO_LARGE, 415, 422))
 _BUSY: Final = frozenset((429, 503))
+_NOT_THERE: Final = frozenset((404, 405))
 _AGAIN: Final = frozenset((408, 409, 425))
 _SERVERS_FAULT: Final = 500
 
@@ -219,7 +220,8 @@ def _judged(answer: Answer | NoAnswer, part: Part) -> Taken | Later:
     if answer.status >= _SERVERS_FAULT or answer.status in _AGAIN:
         return Later(said, blamed=True)
     moved = answer.headers.get("location")
-    return Later(f"{said} (it points to {moved!r}, the URL of the server)" if moved else said, "denied")
+    why = f"{said} (it points to {moved!r}; the server's own URL would do)" if moved else said
+    return Later(why, "denied", blamed=answer.status in _NOT_THERE)
 
 
 def _acknowledged(body: bytes) -> int | None:

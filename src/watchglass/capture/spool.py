@@ -31,6 +31,7 @@ _ENDINGS: Final[Mapping[LogName, tuple[str, ...]]] = {
     "drops": (".json",),  # what each process could not record; its form is told in drops.py
 }
 REFUSED: Final = "refused"
+REFUSED_BYTES: Final = 1 << 28
 CHUNK: Final = 1 << 18
 _UNFINISHED: Final = (".tmp", ".open")
 _OLD: Final = 3600.0
@@ -185,9 +186,15 @@ def delete(segment: Sealed) -> None:
                 os.unlink(path)  # noqa: PTH108 - text paths here
 
 
-def refuse(root: str, segment: Sealed, reason: Mapping[str, object]) -> str:
-    """Put a segment that the server will never take aside, with the reason; gives where it lies now."""
+def refuse(root: str, segment: Sealed, reason: Mapping[str, object]) -> str | None:
+    """Put a segment that the server will never take aside, with the reason; gives where it lies now.
+
+    None when what was refused before leaves no room for it: then it is removed.
+    """
     kept = _put_reason(root, segment.name, reason)
+    if kept is None:
+        delete(segment)
+        return None
     if segment.sidecar is not None:
         with suppress(FileNotFoundError):
             os.rename(segment.sidecar, f"{kept}.json")  # noqa: PTH104 - text paths here
@@ -197,9 +204,13 @@ def refuse(root: str, segment: Sealed, reason: Mapping[str, object]) -> str:
     return kept
 
 
-def refuse_part(root: str, segment: Sealed, key: str, span: tuple[int, int], reason: Mapping[str, object]) -> str:
-    """Copy the bytes of a segment that the server will never take aside, with the reason; gives where they lie."""
+def refuse_part(
+    root: str, segment: Sealed, key: str, span: tuple[int, int], reason: Mapping[str, object]
+) -> str | None:
+    """Copy the bytes of a segment that the server will never take aside, with the reason; gives where they lie, if there is room."""
     kept = _put_reason(root, key, reason)
+    if kept is None:
+        return None
     with open(kept, "wb") as file:  # noqa: PTH123 - text paths here
         file.writelines(chunks(segment, *span))
         file.flush()
@@ -207,9 +218,12 @@ def refuse_part(root: str, segment: Sealed, key: str, span: tuple[int, int], rea
     return kept
 
 
-def _put_reason(root: str, key: str, reason: Mapping[str, object]) -> str:
+def _put_reason(root: str, key: str, reason: Mapping[str, object]) -> str | None:
     folder = f"{root}/log/{REFUSED}"
     os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - text paths here
+    with os.scandir(folder) as entries:
+        if sum(entry.stat().st_size for entry in entries) >= REFUSED_BYTES:
+            return None
     with suppress(OSError), open(f"{folder}/{key}.reason", "w", encoding="utf-8") as file:  # noqa: PTH123 - a full disk must not stop the move
         file.write(json.dumps(reason) + "\n")
     return f"{folder}/{key}"
