@@ -65,7 +65,7 @@ class _Walk:
         self.left = MOST_CONTAINERS
 
 
-def plain(value: object, walk: _Walk | None = None) -> Json:  # noqa: PLR0911 - a hot path: one test, one answer
+def plain(value: object, walk: _Walk | None = None) -> Json:
     """Turn any value into what JSON has; nothing that a value does is raised.
 
     >>> from pathlib import Path

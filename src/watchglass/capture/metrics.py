@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from watchglass.records import Time
 
 
-def log_metric(  # noqa: PLR0913 - the settled public face
+def log_metric(
     name: str,
     value: float,
     *,
