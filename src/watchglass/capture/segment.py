@@ -58,11 +58,28 @@ def prepare(root: str, log: str) -> str:
     return folder
 
 
+_anchored: Final[set[tuple[str, int]]] = set()
+
+
 def sync_folder(folder: str) -> None:
-    """Make new names in a folder survive a power cut."""
+    """Make new names in a folder survive a power cut; the first time, the names of the folder and of two above it too."""
+    place = (folder, _sync_names(folder))
+    if place in _anchored:
+        return
+    above = folder
+    for _ in range(3):
+        above = os.path.dirname(above)  # noqa: PTH120 - text paths here
+        with suppress(OSError):  # a folder above that this user may not open was there before
+            _sync_names(above)
+    _anchored.add(place)
+
+
+def _sync_names(folder: str) -> int:
+    """Sync one folder; gives its inode."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
+        return os.fstat(handle).st_ino
     finally:
         os.close(handle)
 
