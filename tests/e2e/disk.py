@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 DROPPED = ("-shm",)
 """Endings of files that are mapped into memory and made anew by whoever opens the database."""
@@ -139,14 +140,14 @@ class Disk:
 
 
 def _pages(pending):
-    for offset, data in pending:
+    for start, data in pending:
         if data is None:
-            yield offset, None
+            yield start, None
             continue
-        while data:
-            room = 4096 - offset % 4096
-            yield offset, data[:room]
-            offset, data = offset + room, data[room:]
+        first = 4096 - start % 4096
+        cuts = [0, *range(first, len(data), 4096), len(data)]
+        for begin, end in pairwise(cuts):
+            yield start + begin, data[begin:end]
 
 
 def _zeroed(file):
