@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Event: TypeAlias = "dict[str, object]"
 _NONE: Final = type(None)
-_LONG: Final = range(-(2**63), 2**63)
+_LONG_END: Final = 2**63
 _LEVELS: Final = {
     **{level: level for level in ("debug", "info", "warning", "error", "critical")},
     "warn": "warning",
@@ -57,9 +57,10 @@ def _refused(would_do: str) -> Callable[[str, object], object]:
 
 def _whole(lowest: int) -> Callable[[str, object], object]:
     def mend(name: str, value: object) -> object:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value in _LONG and value >= lowest:
-            return int(value)
-        raise _refuse(name, value, f"a whole number from {lowest} on" if lowest > _LONG.start else "a whole number")
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        if isinstance(whole, int) and not isinstance(whole, bool) and lowest <= whole < _LONG_END:
+            return whole
+        raise _refuse(name, value, f"a whole number from {lowest} on" if lowest > -_LONG_END else "a whole number")
 
     return mend
 
@@ -112,7 +113,7 @@ _ANY_TEXT: Final = Field(frozenset((str, _NONE)), _written)
 _OBJECT: Final = Field(frozenset((dict, _NONE)), _refused("an object"))
 _NUMBER: Final = Field(frozenset((int, float, _NONE)), _refused("a number"))
 _SCORE: Final = Field(frozenset((int, float, dict, _NONE)), _refused("a number, or an object {class: number},"))
-_STEP: Final = Field(frozenset((_NONE,)), _whole(_LONG.start))
+_STEP: Final = Field(frozenset((_NONE,)), _whole(-_LONG_END))
 _WEIGHT: Final = Field(frozenset((_NONE,)), _whole(1))
 _LEVEL: Final = Field(frozenset((_NONE,)), _level)
 _LIST: Final = Field(frozenset((list, _NONE)), _refused("a list"))

@@ -31,9 +31,10 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
     for part in (models_page, incidents_pages, jump, api):
         app.include_router(part.router(store))
     if ingest is not None:
-        from watchglass.web import taking  # noqa: PLC0415 - costs only who takes events in
+        from watchglass.web import taking, tuning  # noqa: PLC0415 - costs only who takes events in
 
         app.include_router(taking.router(ingest, maintenance))
+        app.include_router(tuning.router(ingest.folder))
     app.include_router(assets.router)
     problems.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=_WORTH_PACKING)

@@ -133,7 +133,9 @@ class Ingest:
             lines.feed(part)
             share.set(lines.held + len(piece))
             if lines.held > self.limits.inflated:
-                message = f"the body comes to more than {self.limits.inflated} bytes once decompressed: send it in parts"
+                message = (
+                    f"the body comes to more than {self.limits.inflated} bytes once decompressed: send it in parts"
+                )
                 raise TooLarge(message)
         return so_far
 

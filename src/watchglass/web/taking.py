@@ -114,7 +114,7 @@ def _typed(ingest: Ingest, kind: str) -> Callable[[Request], Awaitable[Response]
 
 
 async def _lines(ingest: Ingest, request: Request, kind: str | None, *, exact: bool = False) -> Came:
-    _from_here(request)
+    from_here(request)
     encoding = request.headers.get("content-encoding", "identity").strip().lower() or "identity"
     if encoding not in ENCODINGS:
         message = f"Content-Encoding cannot be {encoding[:80]!r}: {', '.join(ENCODINGS)} would do"
@@ -126,7 +126,7 @@ async def _lines(ingest: Ingest, request: Request, kind: str | None, *, exact: b
 
 
 async def _frame(ingest: Ingest, request: Request, name: str) -> Came:
-    _from_here(request)
+    from_here(request)
     if request.headers.get("content-encoding", "identity") != "identity":
         message = "a frame goes without Content-Encoding: Parquet is compressed itself"
         raise UnknownEncoding(message)
@@ -143,7 +143,7 @@ def _key(request: Request) -> str | None:
     return key
 
 
-def _from_here(request: Request) -> None:
+def from_here(request: Request) -> None:
     """Refuse what a page of another site makes a browser send: browsers say where such a request comes from."""
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
@@ -157,7 +157,7 @@ async def _answered(request: Request, work: Awaitable[Came]) -> Response:
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
     except Exception as error:  # noqa: BLE001 - what fails here is ours to mend and the client's to send again; 500 would say less
-        response = _refusal(error)
+        response = refusal(error)
         await drain(request)
         return response
     checked = came.checked
@@ -181,7 +181,8 @@ _STATUSES: Final[tuple[tuple[type[Exception], int], ...]] = (
 )
 
 
-def _refusal(error: Exception) -> Response:
+def refusal(error: Exception) -> Response:
+    """Answer an error: what of the request will not do, or what is the matter here and when to come again."""
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             response = json({"error": str(error)}, status)

@@ -146,3 +146,15 @@ HEALTH: Final[dict[int | str, dict[str, object]]] = {
         },
     )
 }
+_SETTINGS: Final[dict[str, object]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "enabled": {"type": "boolean"},
+        "level": {"type": "string", "enum": ["debug", "info", "warning", "error", "critical"]},
+        "sampling": {"type": "array", "items": {"type": "object"}},
+    },
+    "example": {"enabled": True, "level": "info", "sampling": [{"model": "fraud*", "method": "head", "rate": 0.1}]},
+}
+SETTINGS_SCHEMA: Final[dict[str, object]] = {"application/json": {"schema": _SETTINGS}}
+SETTINGS_BODY: Final[dict[str, object]] = {"requestBody": {"required": True, "content": SETTINGS_SCHEMA}}
