@@ -45,12 +45,11 @@ class Tuned:
 
 
 class Tunable:
-    """What of a recorder is tuned: whether it records, its rules of sampling, and from which level on it takes log lines."""
+    """What of a recorder is tuned: whether it records, and its rules of sampling."""
 
     store: str
     disabled: bool
     ticks: ClassVar[list[Callable[[], None]]]
-    level: str | None = None
     sampler: Sampler | None = None
     tunable = False
     _full: object | None = None
@@ -137,6 +136,7 @@ class Tuner:
         )
         self._seen: tuple[int, int, int] | None = None
         self._etag = ""
+        self._level: str | None = None
         self._asking = False
         self._lock = threading.RLock()
         self._apply(self._own)
@@ -190,8 +190,16 @@ class Tuner:
             here.sampler = self._sampler(rules or ())
             if before is not None:
                 before.finish(for_good=True)
-        here.level = tuned.level
+        self._set_level(tuned.level)
         here.tune(disabled=tuned.enabled is False)
+
+    def _set_level(self, level: str | None) -> None:
+        if level == self._level:
+            return
+        self._level = level
+        with whole:
+            from watchglass.capture.logs import set_level  # noqa: PLC0415 - only where a level is set
+        set_level(level or LEVELS[0])
 
     def _sampler(self, rules: tuple[Rule, ...]) -> Sampler | None:
         if not rules:
