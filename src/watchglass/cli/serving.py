@@ -67,10 +67,15 @@ def serve_store(serving: Serving) -> None:
     import uvicorn  # noqa: PLC0415 - costs only who serves
 
     from watchglass.reading import create_store, open_store  # noqa: PLC0415 - likewise
+    from watchglass.show.render import draw_with  # noqa: PLC0415 - likewise
     from watchglass.web.app import create_app  # noqa: PLC0415 - likewise
+    from watchglass.web.painting import Painter  # noqa: PLC0415 - likewise
 
     _many_files()
     with ExitStack() as stack:
+        painter = Painter()
+        stack.callback(painter.close)
+        draw_with(painter.draw)
         store = stack.enter_context(create_store(serving.path) if serving.ingest else open_store(serving.path))
         bound = stack.enter_context(_bound(serving.host, serving.port))
         address = _address(bound)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from xml.etree import ElementTree as ET
 
 import orjson
-import vl_convert
 
 from watchglass.show.drawing import LIGHT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from watchglass.show.drawing import Spec
+
+Form: TypeAlias = Literal["svg", "png"]
 
 _VERSION = "6.4"
 _MARGIN = 12
@@ -96,10 +99,28 @@ def _picture(text: str) -> str:
 
 @lru_cache(maxsize=32)
 def _png(text: str) -> bytes:
-    drawn: bytes = vl_convert.vegalite_to_png(text, vl_version=_VERSION, scale=2, allowed_base_urls=[])
-    return drawn
+    return _draw("png", text)
 
 
 def _svg(text: str) -> str:
+    return _draw("svg", text).decode()
+
+
+def drawn_here(form: Form, text: str) -> bytes:
+    """Draw a specification's text in this process, which the renderer makes 125 MB larger; raises `ValueError`."""
+    import vl_convert  # noqa: PLC0415 - a server has another process draw
+
+    if form == "png":
+        picture: bytes = vl_convert.vegalite_to_png(text, vl_version=_VERSION, scale=2, allowed_base_urls=[])
+        return picture
     drawn: str = vl_convert.vegalite_to_svg(text, vl_version=_VERSION, allowed_base_urls=[])
-    return drawn
+    return drawn.encode()
+
+
+_draw: Callable[[Form, str], bytes] = drawn_here
+
+
+def draw_with(draw: Callable[[Form, str], bytes]) -> None:
+    """Have the charts of this process drawn by something else."""
+    global _draw  # noqa: PLW0603 - one renderer for the process, as the caches are
+    _draw = draw
