@@ -210,6 +210,8 @@ def test_a_file_that_a_lost_manifest_row_hid_is_listed_again(store):
     assert look(store, mend=True).sound
     assert ids(store) == expected((0, 40))
     assert path in files(store)
+    store.follow()
+    assert correct(store) == {"rows": 40, "labelled": 30, "correct": 30}, "its rows were counted before, and count once"
 
 
 def test_of_a_file_that_is_half_answered_the_other_half_is_listed_in_a_file_of_its_own(store):

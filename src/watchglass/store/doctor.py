@@ -19,7 +19,7 @@ from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store.catalog import connect, writing
 from watchglass.store.elsewhere import check_orphans
-from watchglass.store.files_check import check_files
+from watchglass.store.files_check import check_files, forget_cells
 from watchglass.store.folder import prepare
 from watchglass.store.index_check import check_indexes
 from watchglass.store.leases import LASTS, hold
@@ -111,6 +111,8 @@ def _examined(visit: Visit) -> Report:
         _check_leases(visit)
         _check_settings(visit)
         _check_room(visit)
+        if visit.recount:
+            forget_cells(visit)
     if visit.mend:
         compact_after(visit)
     return visit.report()

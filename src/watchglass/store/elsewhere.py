@@ -71,7 +71,7 @@ def read_log(connection: duckdb.DuckDBPyConnection, live: Sequence[Segment]) -> 
 
 def _read_lines(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
     good, _ = lines.sift(segment.name, segment.lines(), lines.LAST)
-    with lines.in_memory(good) as path:
+    with lines.in_memory(b"".join(good)) as path:
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE told AS SELECT kind || 's' AS kind, coalesce(model, '') AS model, coalesce(environment, 'live') AS environment,"
             f" id, name, value, message, make_timestamp(time) AS time"
@@ -176,7 +176,7 @@ def _aside(visit: Visit, path: Path, severity: Severity, said: str) -> None:
 
 
 def _enlist(visit: Visit, connection: duckdb.DuckDBPyConnection, path: Path, kind: str, model: str) -> None:
-    """Write a file's row into the manifest, as its compaction would have done; the cells count it next."""
+    """Write a file's row into the manifest, as its compaction would have done."""
     _list(visit, described(connection, path, visit.folder, kind, model))
 
 
@@ -192,6 +192,7 @@ def _enlist_rest(visit: Visit, connection: duckdb.DuckDBPyConnection, path: Path
 def _list(visit: Visit, row: dict[str, object]) -> None:
     with writing(visit.engine) as transaction:
         transaction.execute(c.files.insert(), [row])
+    visit.recount = True
 
 
 def _stray_indexes(visit: Visit, found: Sequence[Path]) -> None:

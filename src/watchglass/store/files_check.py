@@ -122,7 +122,9 @@ def _report(visit: Visit, row: Listed, what: str, said: str) -> None:
         mend = "count every cell anew from the rows (--mend)"
         visit.found(Finding("error", what, visit.shown(row.path), means, mend), lambda: _recount(visit, row, said))
         return
-    means = f"{said}: {row.rows} {row.kind} of {_span(row.first, row.last)} are not answered"
+    means = (
+        f"{said}: {row.rows} {row.kind} of {_span(row.first, row.last)} are not answered; the cells still count them"
+    )
     mend = "put the file back from a backup; --mend strikes it from the manifest, so that the rest is answered"
     finding = Finding("error", what, visit.shown(row.path), means, mend, rows=row.rows, first=span[0], last=span[1])
     visit.found(finding, lambda: _strike(visit, row, said))

@@ -111,7 +111,7 @@ def _row_lines(visit: Visit, path: Path, *, sealed: bool) -> bool:
     if sealed and len(whole) < len(data):
         _torn(visit, path, len(data) - len(whole))
     good, bad = lines.sift(path.name, whole, lines.latest_time(visit.now.timestamp()))
-    visit.rows += good.count(b"\n")
+    visit.rows += len(good)
     if bad:
         means = f"{len(bad)} lines or values cannot be taken; the first: line {bad[0].line}: {bad[0].reason}"
         mend = "nothing need be done: compaction keeps each aside with its reason (watchglass sql 'SELECT * FROM rejected')"

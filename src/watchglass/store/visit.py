@@ -65,6 +65,7 @@ class Visit:
     files: int = 0
     segments: int = 0
     rows: int = 0
+    recount: bool = False  # files were listed again: nobody knows whether the cells hold them
     findings: list[Finding] = field(default_factory=list)
 
     def found(self, finding: Finding, cure: Callable[[], object] | None = None) -> bool:
