@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from tests.capture.listening import PREDICTION, PROMPT, free_port, wait_for
@@ -157,6 +158,8 @@ child = os.fork()
 if child == 0:
     sender.after_fork_in_child()
     assert not spool._held and sender._thread is None
+    open_files = [os.readlink(f"/proc/self/fd/{{number}}") for number in range(3, 100) if os.path.exists(f"/proc/self/fd/{{number}}")]
+    assert not [path for path in open_files if "socket" in path or ".jsonl" in path], open_files
     log = Log(root, "rows", Limits(60, 1 << 26, False))
     log.append(b'{{"kind":"prediction","id":"child"}}\\n')
     log.close()
@@ -173,6 +176,31 @@ sender.close(5)
     assert done.returncode == 0
     assert sorted(server.ids()) == sorted([*waiting.ids, "child"])
     assert len(server.requests) == 4, "a segment was shipped twice"
+
+
+def test_a_child_that_outlives_its_killed_parent_holds_no_segment_of_it(waiting, listening, send):
+    waiting.segment()
+    server = listening()
+    server.trouble = lambda number, key, data: "hang" if number == 1 else None
+    script = f"""
+import os, signal, time
+from watchglass.capture.sender import Sender
+sender = Sender({server.url!r}, {str(waiting.root)!r}); sender.start()
+while sender._carrier.line._connection is None: time.sleep(0.001)
+time.sleep(0.3)  # it waits for the answer now
+if os.fork() == 0:
+    sender.after_fork_in_child()
+    time.sleep(8)
+    os._exit(0)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    begun = time.monotonic()
+    with subprocess.Popen([sys.executable, "-W", "ignore", "-c", script]) as process:
+        assert process.wait(20) == -signal.SIGKILL
+    send(server.url)
+    wait_for(waiting.empty, 6)
+    assert time.monotonic() - begun < 8, "the child was waited for"
+    assert server.ids() == waiting.ids
 
 
 def test_forks_while_the_first_request_is_made_do_not_hang_the_children(listening, tmp_path):
@@ -285,12 +313,13 @@ def test_at_the_interpreters_end_where_no_thread_starts_the_end_itself_ships(wai
     assert server.ids() == waiting.ids
 
 
-def test_segments_that_are_sealed_just_before_the_end_are_shipped(waiting, listening):
+def test_segments_that_are_sealed_just_before_the_end_are_shipped(waiting, listening, send):
+    waiting.segment()
     server = listening()
-    for _ in range(30):
-        one = Sender(server.url, str(waiting.root))
-        one.start()
-        waiting.segment(lines=1)
-        one.close(10)
-        assert waiting.empty()
+    server.trouble = lambda number, key, data: "slow" if number == 1 else None
+    one = send(server.url)
+    wait_for(lambda: server.requests)
+    waiting.segment()  # the round under way does not know of it
+    one.close(20)
+    assert waiting.empty()
     assert server.ids() == waiting.ids

@@ -21,6 +21,7 @@ TROUBLES = {
     "cut in the middle of the answer": lambda n: "cut" if n in (1, 3) else None,
     "garbage": lambda n: "garbage" if n in (1, 3) else None,
     "a portal's page": lambda n: "portal" if n in (1, 3) else None,
+    "another's answer": lambda n: (200, {}) if n in (1, 3) else None,
     "slow": lambda n: "slow" if n == 1 else None,
 }
 
