@@ -18,8 +18,10 @@ from sqlalchemy.dialects.sqlite import insert
 from watchglass.store import catalog as c
 from watchglass.store import frames, loading, parquet, rows
 from watchglass.store.catalog import writing
+from watchglass.store.columns import shown
 from watchglass.store.graph import take_in
 from watchglass.store.leases import hold
+from watchglass.store.lines import latest_time
 from watchglass.store.models import Columns, columns_of, register
 from watchglass.store.quarantine import set_aside
 from watchglass.store.segments import delete, names_taken, opened, sealed, unreadable
@@ -123,8 +125,9 @@ def _round(folder: Folder, engine: Engine, lease: Lease, done: Compacted) -> boo
         if not ready:
             return False
         texts = [segment for segment in ready if segment.sidecar is None]
-        columns = _columns(engine, ready, texts)
-        loaded = loading.load(connection, texts, {name: columns[name] for name in columns}, stack)
+        columns, fresh = _columns(engine, ready, texts)
+        loaded = loading.load(connection, texts, {} if fresh else columns, stack)
+        _complete(engine, connection, loaded, columns, ready[0].name)
         rejected = list(loaded.rejected)
         try:
             published = _write(folder, connection, ready, loaded, columns, rejected)
@@ -167,18 +170,44 @@ def _ready(engine: Engine, held: Sequence[Segment]) -> list[Segment]:
     return ready
 
 
-def _columns(engine: Engine, ready: Sequence[Segment], texts: Sequence[Segment]) -> dict[str, Columns]:
-    """Give the columns of every model that a look at the segments shows; a column nobody announced is registered."""
+def _columns(engine: Engine, ready: Sequence[Segment], texts: Sequence[Segment]) -> tuple[dict[str, Columns], bool]:
+    """Give the columns of every model that a look at the segments shows, and whether one of them announced none.
+
+    A column that the look shows and nobody announced is registered.
+    """
     models, seen = loading.sampled(texts)
     models |= {str(segment.sidecar["model"]) for segment in ready if segment.sidecar is not None}
     with engine.connect() as connection:
         columns = {model: columns_of(connection, model) for model in sorted(models)}
+    fresh = any(not columns[model].features and not columns[model].tags for model, _, _ in seen)
     news = {key: kind for key, kind in seen.items() if not columns[key[0]].has(key[1], key[2])}
+    if news and not fresh:
+        with writing(engine) as transaction:
+            register(transaction, news, ready[0].name)
+            columns = {model: columns_of(transaction, model) for model in sorted(models)}
+    return columns, fresh
+
+
+def _complete(
+    engine: Engine,
+    connection: duckdb.DuckDBPyConnection,
+    loaded: loading.Loaded,
+    columns: dict[str, Columns],
+    segment: str,
+) -> None:
+    """Add the models that the look did not show; of those that announced nothing every line is looked through for columns."""
+    if loaded.layout.fields:
+        return  # every model of the batch announced its columns
+    query = "SELECT DISTINCT model FROM raw_lines WHERE kind = 'prediction'"
+    models = [row[0] for row in connection.execute(query).fetchall()]
+    with engine.connect() as catalog:
+        columns |= {model: columns_of(catalog, model) for model in models if model not in columns}
+    silent = [model for model in models if not columns[model].features and not columns[model].tags]
+    news = shown(connection, silent)
     if news:
         with writing(engine) as transaction:
-            register(transaction, news)
-            columns = {model: columns_of(transaction, model) for model in sorted(models)}
-    return columns
+            register(transaction, news, segment)
+            columns |= {model: columns_of(transaction, model) for model in silent}
 
 
 def _write(
@@ -204,7 +233,10 @@ def _write(
             if not loaded.layout.fields:
                 rejected += loading.misfits(connection, model, own, ready[0].name)
         select = _select(kind, model, own, loaded.layout)
-        framed = _frame_selects(ready, kind, model, own)
+        own_frames = [
+            s for s in ready if s.sidecar is not None and frames.kind_of(s) == kind and s.sidecar["model"] == model
+        ]
+        framed = _frame_selects(connection, own_frames, own, rejected)
         union = " UNION ALL BY NAME ".join([select, *framed])
         order = "time" if framed else parquet.order_of(connection, f"({select})")
         written = parquet.write(folder, connection, kind, model, union, order)
@@ -231,9 +263,20 @@ def _frame_misfits(
     ]
 
 
-def _frame_selects(ready: Sequence[Segment], kind: str, model: str, columns: Columns) -> list[str]:
-    chosen = [s for s in ready if s.sidecar is not None and frames.kind_of(s) == kind and s.sidecar["model"] == model]
-    return [frames.predictions(s, columns) if kind == "predictions" else frames.labels(s) for s in chosen]
+def _frame_selects(
+    connection: duckdb.DuckDBPyConnection,
+    chosen: Sequence[Segment],
+    columns: Columns,
+    rejected: list[Rejected],
+) -> list[str]:
+    """Write the SELECTs of columnar segments; rows whose time cannot be are told and left out."""
+    latest, found = latest_time(), []
+    for segment in chosen:
+        predictions = frames.kind_of(segment) == "predictions"
+        select = frames.predictions(segment, columns) if predictions else frames.labels(segment)
+        rejected += frames.untimely(connection, segment, select, latest)
+        found.append(frames.bounded(select, latest))
+    return found
 
 
 def _publish(

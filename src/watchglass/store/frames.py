@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import duckdb
 
 from watchglass.errors import BadInput
-from watchglass.store.lines import Rejected
+from watchglass.store.lines import FIRST, RAW_KEPT, Rejected
 from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from watchglass.store.models import Columns
     from watchglass.store.segments import Segment
+
+
+ROWS_TOLD: Final = 1000
 
 
 def _time(column: str, kind: str) -> str:
@@ -32,6 +35,25 @@ def _struct(name: str, present: Sequence[str], registered: Sequence[tuple[str, s
         for column, kind in registered
     )
     return f", struct_pack({fields}) AS {name}"
+
+
+def bounded(select: str, latest: int, *, beyond: bool = False) -> str:
+    """Leave out the rows whose time cannot be (none, before year 1, a day ahead of the clock); `beyond` gives just those."""
+    fits = f"time BETWEEN make_timestamp({FIRST}) AND make_timestamp({latest})"
+    return f"SELECT * FROM ({select}) WHERE ({fits}) IS {'NOT ' if beyond else ''}TRUE"
+
+
+def untimely(connection: duckdb.DuckDBPyConnection, segment: Segment, select: str, latest: int) -> list[Rejected]:
+    """Tell the rows of a frame whose time cannot be, each with its values."""
+    beyond = bounded(select, latest, beyond=True)
+    total = int((connection.execute(f"SELECT count(*) FROM ({beyond})").fetchone() or (0,))[0])
+    if not total:
+        return []
+    reason = "time is missing, outside the years 1 to 9999 or more than a day ahead of this machine's clock"
+    rows = connection.execute(f"SELECT to_json(r)::VARCHAR FROM ({beyond}) AS r LIMIT {ROWS_TOLD}").fetchall()
+    found = [Rejected(segment.name, None, reason, str(row[0])[:RAW_KEPT]) for row in rows]
+    rest = total - len(found)
+    return [*found, Rejected(segment.name, None, reason, None, rest)] if rest else found
 
 
 def _source(segment: Segment, where: str | None) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
+from watchglass.store.columns import admitted
 from watchglass.store.segments import delete, opened, sealed
 
 if TYPE_CHECKING:
@@ -169,10 +170,22 @@ _TAKE: dict[str, Callable[[Batch, Line], None]] = {
 }
 
 
-def _store(connection: Connection, batch: Batch) -> None:
+def _store(connection: Connection, batch: Batch, segment: str) -> None:
     with connection.begin_nested():
         for table, rows in batch.items():
-            connection.execute(_upsert(table), rows)
+            if table is c.columns:
+                _register(connection, rows, segment)
+            else:
+                connection.execute(_upsert(table), rows)
+
+
+def _register(connection: Connection, rows: Sequence[dict[str, Json]], segment: str) -> None:
+    taken, refused = admitted(connection, rows)
+    if taken:
+        connection.execute(_upsert(c.columns), taken)
+    if refused:
+        told = [{"segment": segment, "reason": reason, "rows": 1} for reason in refused]
+        connection.execute(c.rejected.insert(), told)
 
 
 def _apply(connection: Connection, name: str, lines: Sequence[bytes]) -> None:
@@ -190,7 +203,7 @@ def _apply(connection: Connection, name: str, lines: Sequence[bytes]) -> None:
         for table, rows in one.items():
             batch.setdefault(table, []).extend(rows)
     try:
-        _store(connection, batch)
+        _store(connection, batch, name)
     except sa.exc.SQLAlchemyError as error:
         if len(lines) > 1:
             for raw in lines:

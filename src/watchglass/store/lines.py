@@ -6,7 +6,9 @@ This is the careful way: one line at a time, in Python. It is gone when DuckDB's
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,25 +17,30 @@ from typing import TYPE_CHECKING, Final
 from watchglass.capture.encode import line as encoded
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Callable, Iterator, Mapping
 
 KINDS: Final = ("prediction", "label", "metric", "log")
 HEADER: Final = "batch"
 """The kind of a first line that says which requests a server's segment holds; it is no row."""
+EXACT_UNTIL: Final = 1 << 53
 LONGEST: Final = 32 << 20
 RAW_KEPT: Final = 100_000
 FIRST: Final = -62_135_596_800_000_000  # µs: year 1
 LAST: Final = 253_402_300_799_999_999  # µs: year 9999
 AHEAD: Final = 86_400_000_000  # µs: a time further ahead than a day is a broken clock's
-_TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "prediction": ("model", "id"),
     "label": ("model", "id"),
     "metric": ("name",),
     "log": ("message",),
 }
 _OBJECTS: Final = ("features", "tags", "labels")
-_NUMBERS: Final[Mapping[str, type]] = {"latency": float, "value": float, "step": int, "weight": int}
-_DEEPEST: Final = 100
+_NUMBERS: Final = ("latency", "value", "step", "weight")
+_WHOLE: Final = ("step", "weight")
+_DIGITS: Final = 4000  # Python reads no longer integers
+_BOM: Final = b"\xef\xbb\xbf"
+_HALF: Final = re.compile(rb"\xed[\xa0-\xbf]")  # half of a surrogate pair, in bytes that are no UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,110 +72,117 @@ def latest_time(now: float | None = None) -> int:
     return min(LAST, int((time.time() if now is None else now) * 1e6) + AHEAD)
 
 
-def sift(segment: str, data: bytes, latest: int) -> tuple[bytes, list[Rejected]]:
-    """Part the lines that can be read from those that cannot; what is good is written anew as plain JSON."""
+def sift(segment: str, data: bytes, latest: int) -> tuple[list[bytes], list[Rejected]]:
+    """Part the lines that can be taken from those that cannot.
+
+    A good line stays as it is, so that it means what it would mean to DuckDB alone; only one that DuckDB would refuse
+    for its form (a key twice, half a surrogate pair) is written anew.
+    """
     good, bad = [], []
-    for number, raw in enumerate(data.split(b"\n"), start=1):
+    for number, raw in enumerate(data.removeprefix(_BOM).split(b"\n"), start=1):
         if not raw.strip():
             continue
-        event, reason = _read(raw, latest)
-        if event is None:
-            if reason is not None:
-                bad.append(Rejected(segment, number, reason, _shown(raw)))
+        found = _read(raw)
+        if isinstance(found, str):
+            bad.append(Rejected(segment, number, found, shown(raw)))
             continue
-        misfits = [name for name, fits in _NUMBERS.items() if not _is_number(event.get(name), fits)]
-        bad += [
-            Rejected(segment, number, f"{name} cannot be {event[name]!r:.80}: kept as NULL", _shown(raw))
-            for name in misfits
-        ]
-        good.append(encoded({name: value for name, value in event.items() if name not in misfits}))
-    return b"".join(good), bad
+        event, plain = found
+        if event.get("kind") == HEADER:
+            continue
+        reason = _fault(event, latest)
+        if reason is not None:
+            bad.append(Rejected(segment, number, reason, shown(raw)))
+            continue
+        misfits = [name for name in _NUMBERS if event.get(name) is not None and not _fits(name, event[name])]
+        for name in misfits:
+            reason = f"{name} cannot be {event.pop(name)!r:.80}: kept as NULL"
+            bad.append(Rejected(segment, number, reason, shown(raw)))
+        good.append(raw + b"\n" if plain and not misfits else encoded(event))
+    return good, bad
 
 
-def _shown(raw: bytes) -> str:
+def shown(raw: bytes) -> str:
+    """Show a line's bytes as text, for who looks into what was rejected."""
     return raw[:RAW_KEPT].decode("utf-8", "backslashreplace").replace("\0", "\\x00")
 
 
-def _is_number(value: object, kind: type) -> bool:
-    if value is None:
-        return True
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return kind is float or (isinstance(value, int) and -(2**63) <= value < 2**63)
+def has_half_pairs(data: bytes | mmap.mmap) -> bool:
+    """Say whether bytes hold half a surrogate pair, which DuckDB lets pass and no text can hold."""
+    return data.find(b"\xed") >= 0 and _HALF.search(data) is not None
 
 
-def _read(raw: bytes, latest: int) -> tuple[dict[str, object] | None, str | None]:
-    """Read a line: the event, or why it is none; a header is neither."""
+def _read(raw: bytes) -> tuple[dict[str, object], bool] | str:
+    """Read a line: the event, and whether DuckDB takes its form; or why it is none."""
     if len(raw) > LONGEST:
-        return None, f"a line of {len(raw)} bytes: up to {LONGEST} would do"
+        return f"a line of {len(raw)} bytes: up to {LONGEST} would do"
+    twice: list[str] = []
+
+    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+        made = dict(items)
+        if len(made) != len(items):
+            twice.append("")
+        return made
+
     try:
-        event = json.loads(raw.decode("utf-8"), parse_constant=lambda _: None)
+        event = json.loads(raw.decode("utf-8"), object_pairs_hook=pairs, parse_int=_integer)
     except (ValueError, RecursionError) as error:
-        return None, f"not JSON: {type(error).__name__}: {error}"[:500]
+        return f"not JSON: {type(error).__name__}: {error}"[:500]
     if not isinstance(event, dict):
-        return None, f"not an object but {type(event).__name__}"
-    if event.get("kind") == HEADER:
-        return None, None
-    reason = _fault(event, latest)
-    return (event, None) if reason is None else (None, reason)
+        return f"not an object but {type(event).__name__}"
+    return event, not twice and not (b"\\ud" in raw.lower() and has_half_pairs(_surrogates(event)))
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) < _DIGITS else float(digits)
+
+
+def _surrogates(event: dict[str, object]) -> bytes:
+    return json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _number(value: object) -> float | None:
+    """Read a number as DuckDB does: true is 1, a text is read, anything else is none."""
+    if isinstance(value, (bool, int, float, str)):
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            return None
+    return None
+
+
+def _fits(name: str, value: object) -> bool:
+    number = _number(value)
+    if number is None:
+        return False
+    if name not in _WHOLE or not math.isfinite(number):
+        return name not in _WHOLE
+    return number == math.floor(number) and abs(number) < EXACT_UNTIL and (name != "weight" or number >= 1)
 
 
 def _fault(event: dict[str, object], latest: int) -> str | None:
     kind = event.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         return f"unknown kind {kind!r:.80}; known: {', '.join(KINDS)}"
-    for check in (_fault_of_names, _fault_of_time, _fault_of_shape):
-        reason = check(event, kind, latest)
-        if reason is not None:
-            return reason
-    return None
-
-
-def _fault_of_names(event: dict[str, object], kind: str, latest: int) -> str | None:
-    del latest
-    for name in _TEXTS[kind]:
-        if not isinstance(event.get(name), str):
-            return f"{name} of a {kind} must be a text, not {event.get(name)!r:.80}"
-    return None
-
-
-def _fault_of_time(event: dict[str, object], kind: str, latest: int) -> str | None:
-    del kind
-    moment = event.get("time")
-    if type(moment) is not int:
-        return f"time must be whole microseconds since the epoch, not {moment!r:.80}"
-    if not FIRST <= moment <= LAST:
-        return f"time {moment} lies outside the years 1 to 9999"
-    if moment > latest:
-        return f"time {moment} is more than a day ahead of this machine's clock"
-    return None
-
-
-def _fault_of_shape(event: dict[str, object], kind: str, latest: int) -> str | None:
-    del kind, latest
+    for name in _NAMES[kind]:
+        value = event.get(name)
+        if value is None or isinstance(value, (list, dict)) or (value == "" and name != "message"):
+            return f"{name} of a {kind} must be a text, not {value!r:.80}"
     for name in _OBJECTS:
         value = event.get(name)
         if value is not None and not isinstance(value, dict):
             return f"{name} must be an object, not {value!r:.80}"
-    if _depth_beyond(event, _DEEPEST):
-        return f"nested more than {_DEEPEST} deep"
+    return _fault_of_time(event.get("time"), latest)
+
+
+def _fault_of_time(value: object, latest: int) -> str | None:
+    moment = _number(value)
+    if moment is None or not math.isfinite(moment) or moment != math.floor(moment):
+        return f"time must be whole microseconds since the epoch, not {value!r:.80}"
+    if not FIRST <= moment <= LAST:
+        return f"time {value!r:.80} lies outside the years 1 to 9999"
+    if moment > latest:
+        return f"time {value!r:.80} is more than a day ahead of this machine's clock"
     return None
-
-
-def _depth_beyond(value: object, deepest: int) -> bool:
-    """Say whether a value is nested deeper than so many levels, without recursion."""
-    level: list[object] = [value]
-    for _ in range(deepest):
-        level = [
-            part
-            for item in level
-            if isinstance(item, (dict, list))
-            for part in (item.values() if isinstance(item, dict) else item)
-            if isinstance(part, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
 
 
 def each_line(data: bytes, take: Callable[[dict[str, object]], None]) -> None:

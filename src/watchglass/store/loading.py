@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from watchglass.capture.encode import plain
 from watchglass.capture.schema import type_of
-from watchglass.store.lines import RAW_KEPT, Rejected, each_line, in_memory, latest_time, sift
+from watchglass.store.lines import RAW_KEPT, Rejected, each_line, has_half_pairs, in_memory, latest_time, shown, sift
 from watchglass.store.quoting import identifier, literal, struct_type
 from watchglass.store.rows import Layout, odd, reader
 
@@ -48,8 +49,8 @@ def sampled(segments: Sequence[Segment]) -> tuple[set[str], Seen]:
     seen: Seen = {}
 
     def take(event: dict[str, object]) -> None:
-        model = event.get("model")
-        if not isinstance(model, str):
+        model = plain(event.get("model"))
+        if not isinstance(model, str) or not model:
             return
         models.add(model)
         for role, source in (("feature", "features"), ("tag", "tags")):
@@ -57,7 +58,7 @@ def sampled(segments: Sequence[Segment]) -> tuple[set[str], Seen]:
             for name, value in fields.items() if isinstance(fields, dict) and event.get("kind") == "prediction" else ():
                 kind = "text" if role == "tag" else type_of(value)
                 if kind is not None:
-                    seen.setdefault((model, role, name), kind)
+                    seen.setdefault((model, role, str(plain(name))), kind)
 
     for segment in segments:
         for part in segment.windows(WINDOW, WINDOWS):
@@ -73,14 +74,23 @@ def load(
 ) -> Loaded:
     """Parse segments into `raw_lines`; `columns` are those of the models that a sample showed."""
     latest = latest_time()
-    paths = [segment.location for segment in segments]
-    if not paths:
-        paths = [stack.enter_context(in_memory(b""))]
-    for layout in dict.fromkeys((Layout.joint(columns), Layout())):
-        if _whole(connection, paths, layout, latest):
-            return Loaded(layout, (), careful=False)
+    torn: list[Rejected] = []
+    paths = [_path(segment, torn, stack) for segment in segments] or [stack.enter_context(in_memory(b""))]
+    if not any(segment.has_half_pairs() for segment in segments):
+        for layout in dict.fromkeys((Layout.joint(columns), Layout())):
+            if _whole(connection, paths, layout, latest):
+                return Loaded(layout, tuple(torn), careful=False)
     rejected = _one_by_one(connection, segments, latest, stack)
     return Loaded(Layout(), tuple(rejected), careful=True)
+
+
+def _path(segment: Segment, torn: list[Rejected], stack: ExitStack) -> str:
+    """Give the path of a segment's whole lines; a torn end is told, and left out."""
+    end = segment.end_of_lines(0)
+    if end == segment.size:
+        return segment.location
+    torn += _torn(segment, end)
+    return stack.enter_context(in_memory(segment.part(0, end)))
 
 
 def _whole(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], layout: Layout, latest: int) -> bool:
@@ -108,17 +118,38 @@ def _one_by_one(
     for segment in segments:
         whole = segment.lines()
         with in_memory(whole) as path:
-            taken = _into(connection, "one_segment", path, latest)
+            taken = not has_half_pairs(whole) and _into(connection, "one_segment", path, latest)
         if not taken:
             good, bad = sift(segment.name, whole, latest)
             rejected += bad
-            with in_memory(good) as path:
-                connection.execute(
-                    f"CREATE OR REPLACE TEMP TABLE one_segment AS SELECT * FROM {reader([path], layout)}"
-                )
+            rejected += into_table(connection, "one_segment", good, segment.name)
         rejected += _torn(segment, len(whole))
         connection.execute("INSERT INTO raw_lines SELECT * FROM one_segment")
         connection.execute("DROP TABLE one_segment")
+    return rejected
+
+
+def into_table(
+    connection: duckdb.DuckDBPyConnection, table: str, good: Sequence[bytes], segment: str
+) -> list[Rejected]:
+    """Parse lines that look good into a table; those that DuckDB will not take all the same are halved out and told."""
+    rejected: list[Rejected] = []
+    with in_memory(b"") as path:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM {reader([path], Layout())}")
+    waiting = [list(good)]
+    while waiting:
+        chosen = waiting.pop()
+        if not chosen:
+            continue
+        try:
+            with in_memory(b"".join(chosen)) as path:
+                connection.execute(f"INSERT INTO {table} SELECT * FROM {reader([path], Layout())}")
+        except duckdb.Error as error:
+            if len(chosen) == 1:
+                reason = f"DuckDB does not take it: {str(error).splitlines()[0]}"[:500]
+                rejected.append(Rejected(segment, None, reason, shown(chosen[0].rstrip(b"\n"))))
+            else:
+                waiting += [chosen[len(chosen) // 2 :], chosen[: len(chosen) // 2]]
     return rejected
 
 
@@ -135,7 +166,7 @@ def _torn(segment: Segment, whole: int) -> list[Rejected]:
     rest = segment.size - whole
     if not rest:
         return []
-    raw = segment.part(whole, min(rest, RAW_KEPT)).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    raw = shown(segment.part(whole, min(rest, RAW_KEPT)))
     return [
         Rejected(segment.name, None, f"the last {rest} bytes have no line end: the writer was killed in mid-write", raw)
     ]

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.errors import UnknownName
 from watchglass.store import catalog as c
+from watchglass.store.columns import admitted
 from watchglass.store.graph import take_in
 
 if TYPE_CHECKING:
@@ -136,13 +137,18 @@ def all_columns(connection: Connection) -> dict[str, Columns]:
     return {name: Columns(tuple(roles["feature"]), tuple(roles["tag"])) for name, roles in found.items()}
 
 
-def register(transaction: Connection, news: Mapping[tuple[str, str, str], str]) -> None:
+def register(transaction: Connection, news: Mapping[tuple[str, str, str], str], segment: str) -> None:
     """Register columns, (model, role, name) → type, that nobody announced; what is registered stays as it is."""
     now = int(time.time() * 1e6)
     models = [{"name": name, "time": now} for name in sorted({model for model, _, _ in news})]
     transaction.execute(insert(c.models).on_conflict_do_nothing(), models)
     rows = [{"model": model, "role": role, "name": name, "type": kind} for (model, role, name), kind in news.items()]
-    transaction.execute(insert(c.columns).on_conflict_do_nothing(), rows)
+    taken, refused = admitted(transaction, rows)
+    if taken:
+        transaction.execute(insert(c.columns).on_conflict_do_nothing(), taken)
+    if refused:
+        told = [{"segment": segment, "reason": reason, "rows": 1} for reason in refused]
+        transaction.execute(c.rejected.insert(), told)
 
 
 def model_names(connection: Connection) -> Sequence[str]:

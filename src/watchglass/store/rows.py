@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from watchglass.store.lines import FIRST, HEADER, KINDS, LAST
+from watchglass.store.lines import EXACT_UNTIL, FIRST, HEADER, KINDS, LAST
 from watchglass.store.quoting import identifier, literal, struct_type
 
 if TYPE_CHECKING:
@@ -27,19 +27,19 @@ OUTER: Final[Mapping[str, str]] = {
     "latency": "DOUBLE",
     "run": "VARCHAR",
     "trace": "VARCHAR",
-    "weight": "BIGINT",
+    "weight": "DOUBLE",
     "error": "VARCHAR",
     "name": "VARCHAR",
     "value": "DOUBLE",
-    "step": "BIGINT",
+    "step": "DOUBLE",
     "labels": "JSON",
     "message": "VARCHAR",
     "level": "VARCHAR",
     "logger": "VARCHAR",
 }
-EXACT_UNTIL: Final = 1 << 53
 _TABLES: Final = {"prediction": "predictions", "label": "labels", "metric": "metrics", "log": "logs"}
 MODELLESS: Final = ("metrics", "logs")
+_SCORE_OF_CLASS: Final = "TRY_CAST(json_extract_string(score, '$.\"' || prediction || '\"') AS DOUBLE)"
 WIDEST: Final = 4000
 
 
@@ -95,12 +95,19 @@ def odd(table: str, layout: Layout | None, latest: int) -> str:
     """Write the SELECT that counts rows which lack what their kind needs, or whose time cannot be; None: features and tags are not there."""
     shapes = ("labels",) if layout is None else ("labels", "tags") if layout.fields else ("labels", "tags", "features")
     objects = "".join(f" OR ({name} IS NOT NULL AND json_type({name}) NOT IN ('OBJECT', 'NULL'))" for name in shapes)
+    named = "({0} IS NULL OR {0} = '' OR {0}[1] IN ('[', '{{'))"
     return (
         f"SELECT count(*) FROM {table} WHERE kind IS NULL OR kind NOT IN ({', '.join(map(literal, (*KINDS, HEADER)))})"
         f" OR (kind != {literal(HEADER)} AND (time IS NULL OR time != floor(time) OR time > {min(latest, LAST, EXACT_UNTIL)} OR time < {max(FIRST, -EXACT_UNTIL)}"
-        " OR CASE kind WHEN 'metric' THEN name IS NULL WHEN 'log' THEN message IS NULL ELSE model IS NULL OR id IS NULL END"
-        f"{objects}))"
+        f" OR CASE kind WHEN 'metric' THEN {named.format('name')} WHEN 'log' THEN message IS NULL OR message[1] IN ('[', '{{')"
+        f" ELSE {named.format('model')} OR {named.format('id')} END OR weight < 1 OR weight != floor(weight) OR weight > {EXACT_UNTIL}"
+        f" OR step != floor(step) OR abs(step) > {EXACT_UNTIL}{objects}))"
     )
+
+
+def _finite(number: str) -> str:
+    """Write a number that is NULL where it is NaN or infinite."""
+    return f"CASE WHEN isfinite({number}) THEN {number} END"
 
 
 def predictions(columns: Columns, layout: Layout, model: str | None = None, *, table: str = "raw_lines") -> str:
@@ -108,10 +115,10 @@ def predictions(columns: Columns, layout: Layout, model: str | None = None, *, t
     of = "" if model is None else f" AND model = {literal(model)}"
     return (
         "SELECT id, make_timestamp(time::BIGINT) AS time, model, version, coalesce(environment, 'live') AS environment, prediction,"
-        " TRY_CAST(prediction AS DOUBLE) AS prediction_number,"
-        " CASE WHEN score[1] = '{' THEN TRY_CAST(json_extract_string(score, '$.\"' || prediction || '\"') AS DOUBLE)"
-        " ELSE TRY_CAST(score AS DOUBLE) END AS score, CASE WHEN score[1] = '{' THEN score END AS scores,"
-        f" latency, run, trace, weight, error{_structs(columns, layout)} FROM {table} WHERE kind = 'prediction'{of}"
+        f" {_finite('TRY_CAST(prediction AS DOUBLE)')} AS prediction_number,"
+        f" CASE WHEN score[1] = '{{' THEN {_finite(_SCORE_OF_CLASS)} ELSE {_finite('TRY_CAST(score AS DOUBLE)')} END AS score,"
+        f" CASE WHEN score[1] = '{{' THEN score END AS scores, {_finite('latency')} AS latency, run, trace, weight::BIGINT AS weight, error"
+        f"{_structs(columns, layout)} FROM {table} WHERE kind = 'prediction'{of}"
     )
 
 
@@ -144,7 +151,7 @@ def labels(model: str | None = None, *, table: str = "raw_lines") -> str:
 
 def metrics(*, table: str = "raw_lines") -> str:
     """Write the SELECT of metric points in the shape of their files."""
-    return f"SELECT make_timestamp(time::BIGINT) AS time, name, value, step, labels::VARCHAR AS labels, run, trace FROM {table} WHERE kind = 'metric'"
+    return f"SELECT make_timestamp(time::BIGINT) AS time, name, {_finite('value')} AS value, step::BIGINT AS step, labels::VARCHAR AS labels, run, trace FROM {table} WHERE kind = 'metric'"
 
 
 def logs(*, table: str = "raw_lines") -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import mmap
 import os
 import time
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from watchglass.store.catalog import segments
+from watchglass.store.lines import has_half_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,6 +86,13 @@ class Segment:
             data = self.part(start, length)
             begin = 0 if start == 0 else data.find(b"\n") + 1
             yield data[begin : data.rfind(b"\n") + 1]
+
+    def has_half_pairs(self) -> bool:
+        """Say whether it holds half a surrogate pair, which no text can hold."""
+        if not self.size:
+            return False
+        with mmap.mmap(self.handle, 0, access=mmap.ACCESS_READ) as data:
+            return has_half_pairs(data)
 
     def header(self) -> dict[str, object] | None:
         """Read the first line of a segment that a server wrote: which requests it holds."""

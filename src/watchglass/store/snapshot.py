@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from watchglass.store import catalog as c
 from watchglass.store import frames, rows
 from watchglass.store.graph import take_in
+from watchglass.store.lines import latest_time
 from watchglass.store.models import Columns, all_columns
 from watchglass.store.quoting import literal
 from watchglass.store.segments import names_taken, opened
@@ -111,7 +112,9 @@ def label_parts(moment: Snapshot, tail: Tables, model: str | None = None) -> lis
     """Write the SELECTs whose union is the label history of a model, or of all."""
     parts = [rows.labels(model, table=table) for table in tail.lines]
     parts += [f"SELECT * FROM {source}" for source in _files(moment, "labels", model)]
-    return parts + [frames.labels(s, tail.frames[s.name]) for s in moment.framed("labels", model)]
+    return parts + [
+        frames.bounded(frames.labels(s, tail.frames[s.name]), latest_time()) for s in moment.framed("labels", model)
+    ]
 
 
 def metric_parts(moment: Snapshot, tail: Tables) -> list[str]:

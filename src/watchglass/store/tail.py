@@ -6,6 +6,7 @@ the rows of a segment that is in the files by now are left out, and a table none
 
 from __future__ import annotations
 
+import mmap
 import os
 import threading
 import uuid
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from watchglass.store.lines import latest_time, sift
+from watchglass.store.lines import has_half_pairs, latest_time, sift
 from watchglass.store.quoting import literal
 from watchglass.store.rows import Layout, odd, reader
 
@@ -108,20 +109,40 @@ class Tail:
 
     def _parse(self, news: Sequence[Stretch], *, whole: bool) -> None:
         """Parse stretches of segments, a table for as many as there are slots; the bytes go from file to file in the kernel."""
-        for first in range(0, len(news), len(self._slots)):
-            chosen = news[first : first + len(self._slots)]
+        at_once = len(self._slots) - 1  # the last is for trying
+        for first in range(0, len(news), at_once):
+            chosen = news[first : first + at_once]
             table = f"tail_{uuid.uuid4().hex}"
             for slot, (segment, start, end) in zip(self._slots, chosen, strict=False):
                 os.ftruncate(slot, 0)
                 _copied(segment.handle, slot, start, end)
-            if not self._created(table, len(chosen), whole=whole):
-                for slot, (segment, start, end) in zip(self._slots, chosen, strict=False):
-                    _put(slot, sift(segment.name, segment.part(start, end - start), latest_time())[0])
-                self._create(table, len(chosen), whole=whole)
+            halves = any(_has_half_pairs(slot) for slot in self._slots[: len(chosen)])
+            if halves or not self._created(table, len(chosen), whole=whole):
+                self._sifted(table, chosen, whole=whole)
             for slot in self._slots[: len(chosen)]:
                 os.ftruncate(slot, 0)
             ranges = tuple((segment.name, start, end) for segment, start, end in chosen)
             self._parsed.append(_Parsed(table, ranges, whole))
+
+    def _sifted(self, table: str, chosen: Sequence[Stretch], *, whole: bool) -> None:
+        """Parse what can be taken, line by line; what cannot is told when it is compacted."""
+        for slot, (segment, start, end) in zip(self._slots, chosen, strict=False):
+            good, _ = sift(segment.name, segment.part(start, end - start), latest_time())
+            _put(slot, b"".join(self._takes(good)))
+        self._create(table, len(chosen), whole=whole)
+
+    def _takes(self, lines: list[bytes]) -> list[bytes]:
+        """Leave out the lines that DuckDB does not take, found by halving."""
+        path = slot_path(self._slots[-1])
+        if not lines:
+            return []
+        _put(self._slots[-1], b"".join(lines))
+        try:
+            self._connection.execute(f"SELECT count(COLUMNS(*)) FROM {reader([path], Layout())}").fetchall()
+        except duckdb.Error:
+            half = len(lines) // 2
+            return self._takes(lines[:half]) + self._takes(lines[half:]) if half else []
+        return lines
 
     def _created(self, table: str, slots: int, *, whole: bool) -> bool:
         try:
@@ -174,6 +195,13 @@ def _copied(source: int, target: int, start: int, end: int) -> None:
         if not done:
             break
         start += done
+
+
+def _has_half_pairs(slot: int) -> bool:
+    if not os.fstat(slot).st_size:
+        return False
+    with mmap.mmap(slot, 0, access=mmap.ACCESS_READ) as data:
+        return has_half_pairs(data)
 
 
 def _put(target: int, data: bytes) -> None:
