@@ -113,7 +113,8 @@ class Lines:
         if len(self._rest) > LONGEST:
             message = f"a line of more than {LONGEST} bytes"
             raise TooLarge(message)
-        self._lines(data[:end])
+        if end:
+            self._lines(data[:end])
 
     def finish(self) -> Checked:
         """Take what is left, and give what the body came to."""
