@@ -16,6 +16,7 @@ from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
 from watchglass.store.query import ask
 from watchglass.store.reader import close_reader
+from watchglass.store.tuning import document, set_setting, settings_of
 from watchglass.store.upkeep import Kept, keep
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from watchglass.alert.replaying import Replay
     from watchglass.records import Incident, ModelStatus
     from watchglass.store.answers import Table
+    from watchglass.store.visit import Report
 
 
 class Store:
@@ -120,6 +122,23 @@ class Store:
     def status(self) -> Overview:
         """Count what is in the store."""
         return overview(self._folder, self._engine)
+
+    def doctor(self, *, mend: bool = False, quick: bool = False) -> Report:
+        """Check the store's files, sums, indexes and log; with `mend`, mend what can be mended and delete nothing.
+
+        `quick` leaves the sums of the files out. A store whose catalog is broken cannot be opened: `watchglass doctor`.
+        """
+        from watchglass.store.doctor import diagnose  # noqa: PLC0415 - costs only who asks
+
+        return diagnose(self.path, now=datetime.now(UTC), mend=mend, quick=quick)
+
+    def settings(self) -> dict[str, object]:
+        """Give what running processes heed: enabled, level, sampling; what is not set is not there."""
+        return document(settings_of(self._folder))
+
+    def set(self, name: str, value: object) -> dict[str, object]:
+        """Change what running processes heed, within ten seconds; None takes it back. Raises `BadInput` that says what would do."""
+        return document(set_setting(self._folder, name, value))
 
     def last_window(self) -> datetime | None:
         """Give the end of the newest window that was judged."""

@@ -25,6 +25,7 @@ from watchglass.records import (
     SliceEvidence,
     TimelineEntry,
 )
+from watchglass.store.overview import Overview
 
 DAY = timedelta(days=1)
 FIRST = datetime(2026, 4, 23, tzinfo=UTC)
@@ -503,6 +504,12 @@ class Records:
 
     def rejected(self) -> int:
         return 0
+
+    def status(self) -> Overview:
+        return Overview(
+            path=self.path, predictions=0, labels=0, first=None, last=None, models=len(self.statuses), runs=0, artifacts=0,
+            files=0, bytes=0, waiting_segments=0, waiting_bytes=0, rejected=0, dropped=3, drops=(("ENOSPC", 3),), open_incidents=0,
+        )  # fmt: skip
 
 
 def story() -> Records:

@@ -370,3 +370,8 @@ def test_a_cause_that_is_not_likely_is_not_named_as_the_cause(made):
     assert "No cause found" in page
     assert "best candidate clean, version 2, weight 0.31" in page
     assert "From the wrong predictions" not in page
+
+
+def test_what_was_dropped_is_told_by_reason_over_http_too(story):
+    answer = story.get("/api/v1/status").json()
+    assert (answer["dropped"], answer["drops"]) == (3, [["ENOSPC", 3]])

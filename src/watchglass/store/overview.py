@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - the API is described from it
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -14,7 +15,6 @@ from watchglass.store.models import moment
 from watchglass.store.query import session
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy.engine import Engine

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from watchglass.records import Incident, ModelStatus, State
+from watchglass.store.overview import Overview
 from watchglass.web import urls
 from watchglass.web.pages import json
 
@@ -51,6 +52,11 @@ def router(store: Reads) -> APIRouter:
     def incident(number: _Number) -> Response:
         """Give one incident with its evidence, causes, timeline and next steps."""
         return json(store.incident(number))
+
+    @routes.get("/status", response_model=Overview)
+    def status() -> Response:
+        """Count what is in the store: rows, files, what waits in the log, what was rejected, and what was dropped by reason."""
+        return json(store.status())
 
     return routes
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from watchglass.records import Incident, ModelStatus
+    from watchglass.store.overview import Overview
 
 
 class Reads(Protocol):
@@ -41,4 +42,8 @@ class Reads(Protocol):
 
     def rejected(self) -> int:
         """Count the rows that were read and could not be taken."""
+        ...
+
+    def status(self) -> Overview:
+        """Count what is in the store."""
         ...
