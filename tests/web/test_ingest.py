@@ -30,7 +30,9 @@ def prediction(ident, **more):
 
 
 def test_an_acknowledged_event_can_be_read_at_once(server):
-    told = server.post("events", lines(prediction("once", model="alone", prediction=1, score=0.5, version=3, tags={"country": "IT"})))
+    told = server.post(
+        "events", lines(prediction("once", model="alone", prediction=1, score=0.5, version=3, tags={"country": "IT"}))
+    )
     assert (told.status_code, told.json()) == (
         200,
         {"accepted": 1, "rejected": [], "rejected_count": 0, "duplicate": False},
