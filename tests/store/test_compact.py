@@ -163,3 +163,14 @@ def test_a_lease_goes_to_one_and_an_old_epoch_cannot_publish(bench):
     with hold(bench.engine, "compactor") as third, pytest.raises(LeaseLost), writing(bench.engine) as transaction:
         assert third.epoch == first.epoch + 1
         first.check(transaction)
+
+
+def test_a_line_that_a_server_refused_is_counted_with_its_own_reason_and_text(bench):
+    bench.model()
+    told = {"kind": "rejected", "line": 7, "reason": "id of a prediction is missing", "raw": '{"kind":"prediction"}'}
+    bench.write("rows", [prediction(0), told, prediction(1)])
+    assert counted(bench)["n"] == 2
+    assert bench.compact().rejected == 1
+    assert bench.ask("SELECT line, reason, raw FROM rejected") == [
+        {"line": 7, "reason": told["reason"], "raw": told["raw"]}
+    ]

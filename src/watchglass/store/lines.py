@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 KINDS: Final = ("prediction", "label", "metric", "log")
 HEADER: Final = "batch"
 """The kind of a first line that says which requests a server's segment holds; it is no row."""
+REFUSED: Final = "rejected"
+"""The kind of a line that a server wrote in the place of one it refused."""
 EXACT_UNTIL: Final = 1 << 53
 LONGEST: Final = 32 << 20
 RAW_KEPT: Final = 100_000
@@ -89,6 +91,9 @@ def sift(segment: str, data: bytes, latest: int) -> tuple[list[bytes], list[Reje
         event, plain = found
         if event.get("kind") == HEADER:
             continue
+        if event.get("kind") == REFUSED:
+            bad.append(_refused(segment, event))
+            continue
         reason = _fault(event, latest)
         if reason is not None:
             bad.append(Rejected(segment, number, reason, shown(raw)))
@@ -99,6 +104,17 @@ def sift(segment: str, data: bytes, latest: int) -> tuple[list[bytes], list[Reje
             bad.append(Rejected(segment, number, reason, shown(raw)))
         good.append(raw + b"\n" if plain and not misfits else encoded(event))
     return good, bad
+
+
+def _refused(segment: str, event: Mapping[str, object]) -> Rejected:
+    """Read the line that a server wrote of a line it refused: its place in the request, the reason, its raw text."""
+    place, raw = event.get("line"), event.get("raw")
+    return Rejected(
+        segment,
+        place if isinstance(place, int) else None,
+        str(event.get("reason"))[:500],
+        None if raw is None else str(raw)[:RAW_KEPT],
+    )
 
 
 def shown(raw: bytes) -> str:
