@@ -271,7 +271,11 @@ for number in range(3):
     wg.log_label("m", str(number), 1)
     print(len(synced))
 """
-    assert python(script).stdout.split() == ["2", "3", "4"]  # the folder's new name once, then each line
+    assert python(script).stdout.split() == [
+        "5",
+        "6",
+        "7",
+    ]  # the new name and those of three folders once, then each line
 
 
 def test_flush_and_the_clock_bring_what_is_new_to_the_disk(python):
@@ -290,7 +294,7 @@ print(len(synced))
 wg.log_label("m", "b", 1); time.sleep(2.2)
 print(len(synced))
 """
-    assert python(script).stdout.split() == ["0", "2", "2", "3"]  # file and folder; nothing new; the file again
+    assert python(script).stdout.split() == ["0", "5", "5", "6"]  # file and four folders; nothing new; the file again
 
 
 FORK = """

@@ -96,10 +96,15 @@ def shielded(why: str, text: str, verb: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
+def renew_lock() -> None:
+    """Make another lock: a thread that is no more may have held it."""
+    global _lock  # noqa: PLW0603 - the process's own
+    _lock = threading.RLock()
+
+
 def _in_child() -> None:
     """Start afresh after a fork: the parent's losses are the parent's."""
-    global _lock  # noqa: PLW0603 - a thread that is not here may have held it
-    _lock = threading.RLock()
+    renew_lock()
     _counts.clear()
     _warned.clear()
 

@@ -32,9 +32,13 @@ class HeldLog(Log):
         self._bytes = 0  # in `_lines`
         self._leaving = 0  # bytes on their way to the log
         self._trouble: OSError | None = None
+        self._forking = (False, False)
+
+    def renew_locks(self) -> None:
+        """Make other locks: a thread that is no more may have held them."""
+        super().renew_locks()
         self._lines_lock = threading.RLock()
         self._drain_lock = threading.RLock()
-        self._forking = (False, False)
 
     def append(self, data: bytes) -> None:
         """Keep a line; raises `OSError` when there is no room for it, the one that keeps the log from being written if any."""

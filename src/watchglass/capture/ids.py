@@ -51,10 +51,16 @@ def new_hex() -> str:
     return new_id().replace("-", "")
 
 
+def renew_lock() -> None:
+    """Make another lock: a thread that is no more may have held it."""
+    global _lock  # noqa: PLW0603 - the process's own
+    _lock = threading.RLock()
+
+
 def _in_child() -> None:
     """Start afresh after a fork: another lock, and no counting on from the parent's last identifier."""
-    global _lock, _now  # noqa: PLW0603 - the child's own
-    _lock = threading.RLock()
+    global _now  # noqa: PLW0603 - the child's own
+    renew_lock()
     _now = (0, "", int)
 
 

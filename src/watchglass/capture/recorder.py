@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import atexit
 import os
+import sys
 import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from watchglass import settings
-from watchglass.capture import drops, room, tuning
+from watchglass.capture import drops, ending, ids, room, tuning
 from watchglass.capture.beating import Beat
+from watchglass.capture.chosen import choose
 from watchglass.capture.drops import dropped
 from watchglass.capture.encode import line
 from watchglass.capture.held import HeldLog
 from watchglass.capture.losses import Losses
 from watchglass.capture.room import Bounds, Full
-from watchglass.capture.segment import Limits, Log
+from watchglass.capture.segment import Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from watchglass.capture.segment import Limits
     from watchglass.capture.sender import Sender
 
 __all__ = ["Recorder", "close", "current", "dropped", "flush", "init"]
@@ -31,8 +33,6 @@ DRAIN_AFTER: Final = 0.1
 TICK_EVERY: Final = 5.0
 _PAUSE: Final = 0.02
 _NEARLY: Final = 0.95  # of a second: a wait may end a little early
-_SERVER_SECONDS: Final = 2.0
-_SERVER_BYTES: Final = 4_000_000
 _UNBOUNDED: Final = Bounds(log_bytes=1 << 62, free_bytes=0)
 
 
@@ -142,10 +142,11 @@ class Recorder(tuning.Tunable):
         with _lock:
             if self._beat is not None:
                 return
+            ending.with_child()
             beat = self._beat = Beat(self._first, self._work, SYNC_EVERY, DRAIN_AFTER)
             self._look()
             self._worked = self._ticked = monotonic()
-            if _ended or not beat.start():  # nobody will come by: bring it to the disk here
+            if ending.over() or not beat.start():  # nobody will come by: bring it to the disk here
                 self._beat = None
                 self._settle()
                 self.sync()
@@ -237,7 +238,7 @@ class Recorder(tuning.Tunable):
 
     def close(self) -> None:
         """Seal the segments; a later event opens others."""
-        self.end_intervals(for_good=_ended or self is not _current)
+        self.end_intervals(for_good=ending.over() or self is not _current)
         beat, self._beat = self._beat, None
         if beat is not None:
             beat.stop()
@@ -250,6 +251,11 @@ class Recorder(tuning.Tunable):
         if beat is not None and self._sender is not None:
             self._sender.start()
             self._sender.close(settings.resolve(settings.DELIVER_SECONDS))
+
+    def renew_locks(self) -> None:
+        """Free what threads that are no more held."""
+        for log in self._logs:
+            log.renew_locks()
 
     def before_fork(self) -> None:
         """Let appends of other threads end, so that the child inherits whole segments."""
@@ -274,7 +280,8 @@ class Recorder(tuning.Tunable):
 
 
 _current: Recorder | None = None
-_ended = False
+_late: Recorder | None = None  # that of a process whose interpreter ends
+_alone = False
 _lock = threading.RLock()
 
 
@@ -315,39 +322,9 @@ def init(
 def _configured(
     store: object = None, durability: object = None, on_full: object = None, sampling: object = None
 ) -> Recorder:
-    durable = settings.resolve(settings.DURABILITY, durability)
-    place = settings.resolve(settings.STORE, store)
-    limits = Limits(
-        seconds=settings.resolve(settings.ROLL_SECONDS),
-        size=settings.resolve(settings.ROLL_BYTES),
-        sync=durable == "sync",
-        held=settings.resolve(settings.HELD_BYTES) if durable == "fast" else 0,
-    )
-    bounds = Bounds(
-        log_bytes=settings.resolve(settings.LOG_BYTES),
-        free_bytes=settings.resolve(settings.FREE_BYTES),
-        block_seconds=settings.resolve(settings.BLOCK_SECONDS)
-        if settings.resolve(settings.ON_FULL, on_full) == "block"
-        else 0.0,
-    )
-    disabled = settings.resolve(settings.DISABLED)
-    if "://" in place:
-        found = _to_server(place, limits, bounds, disabled=disabled)
-    else:
-        found = Recorder(os.path.abspath(place), limits, bounds, disabled=disabled)  # noqa: PTH100 - it must not follow a later chdir
-    return found if disabled else tuning.attach(found, place, settings.resolve(settings.SAMPLING, sampling))
-
-
-def _to_server(url: str, limits: Limits, bounds: Bounds, *, disabled: bool) -> Recorder:
-    """Give a recorder whose store is the spool for a server, with small segments: what is sealed is shipped."""
-    from watchglass.capture.sender import Sender  # noqa: PLC0415 - only with a server
-    from watchglass.capture.spool import folder_for  # noqa: PLC0415 - likewise
-
-    if disabled:
-        return Recorder("", limits, bounds, disabled=True)
-    folder = folder_for(url)
-    small = Limits(min(limits.seconds, _SERVER_SECONDS), min(limits.size, _SERVER_BYTES), limits.sync, limits.held)
-    return Recorder(folder, small, bounds, sender=Sender(url, folder))
+    found = choose(store, durability, on_full, sampling)
+    here = Recorder(found.folder, found.limits, found.bounds, disabled=found.disabled, sender=found.sender)
+    return here if found.disabled else tuning.attach(here, found.place, found.sampling)
 
 
 def _install(recorder: Recorder) -> None:
@@ -363,10 +340,31 @@ def current() -> Recorder:
     found = _current
     if found is not None:
         return found
+    if _late is not None:
+        return _at_the_end(_late)
     with _lock:
         if _current is None:
             _install(_configured())
         return current()
+
+
+def _at_the_end(recorder: Recorder) -> Recorder:
+    """Give the recorder to what still records while the interpreter ends, when other threads may have died with a lock in hand."""
+    global _lock, _alone  # noqa: PLW0603 - once for the process
+    if sys.is_finalizing() and not _alone:
+        _alone = True
+        _lock = threading.RLock()
+        ids.renew_lock()
+        drops.renew_lock()
+        recorder.renew_locks()
+    return recorder
+
+
+def _end() -> None:
+    """Seal the segments for good: an event that comes now is brought to the disk by its own call."""
+    global _current, _late
+    close()
+    _current, _late = None, _current
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -380,13 +378,6 @@ def close() -> None:
         _current.close()
 
 
-def _end() -> None:
-    """Seal the segments for good: an event that comes now is brought to the disk by its own call."""
-    global _ended  # noqa: PLW0603 - the interpreter's end is the process's
-    _ended = True
-    close()
-
-
 def _before_fork() -> None:
     if _current is not None:
         _current.before_fork()
@@ -398,11 +389,12 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _lock  # noqa: PLW0603 - a thread that is not here may have held it
+    global _lock, _current, _late  # noqa: PLW0603 - a thread that is not here may have held it
     _lock = threading.RLock()
+    _current, _late = _current or _late, None
     if _current is not None:
         _current.after_fork_in_child()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
-atexit.register(_end)
+ending.at_end(_end)

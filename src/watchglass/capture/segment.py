@@ -108,9 +108,10 @@ class Log:
         self._new_names = False
         self._retired: list[int] = []  # written to no more, still to be synced and closed
         self._in_hand: list[int] = []  # being synced right now
-        self._renew_locks()
+        self.renew_locks()
 
-    def _renew_locks(self) -> None:
+    def renew_locks(self) -> None:
+        """Make other locks: a thread that is no more may have held them."""
         # Re-entrant: a signal handler or a finaliser may record while its thread is in here.
         self._lock = threading.RLock()
         self._sync_lock = threading.RLock()
@@ -331,7 +332,7 @@ class Log:
         self._handle, self._retired, self._in_hand = -1, [], []
         self._look_at, self._due, self._owed = 0.0, -1, b""
         self._unsynced = self._new_names = False
-        self._renew_locks()
+        self.renew_locks()
         for handle in inherited:
             with suppress(OSError):
                 os.close(handle)
