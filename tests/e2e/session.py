@@ -78,6 +78,13 @@ def main(store, told, rounds):
             promises.durable([f"{killed}-{n}" for n in range(5)])  # published
             if turn % 2:
                 tend(opened)
+    with wg.open(store) as opened:
+        for number in range(9):  # enough small files that they are merged
+            predict(f"m-{number}", number)
+            recorder.close()
+            promises.durable([f"m-{number}"])
+            opened.compact()
+        tend(opened)
 
 
 def tend(opened):
