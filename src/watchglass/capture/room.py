@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from errno import EDQUOT, ENOBUFS, ENOSPC
 from typing import Final
 
+from watchglass import settings
 from watchglass.capture.segment import LOGS
 
 FULL: Final = frozenset((ENOSPC, EDQUOT, ENOBUFS))
@@ -29,6 +30,16 @@ class Full:
 
     setting: str
     text: str
+
+
+def bounds(on_full: object) -> Bounds:
+    """Give the bounds that are set; `on_full` is the argument that says whether to wait for room."""
+    waits = settings.resolve(settings.ON_FULL, on_full) == "block"
+    return Bounds(
+        log_bytes=settings.resolve(settings.LOG_BYTES),
+        free_bytes=settings.resolve(settings.FREE_BYTES),
+        block_seconds=settings.resolve(settings.BLOCK_SECONDS) if waits else 0.0,
+    )
 
 
 def look(root: str, bounds: Bounds) -> Full | None:
