@@ -19,6 +19,7 @@ from watchglass.capture.sender import Sender
 HERE = Path(__file__).parent
 LONG = bool(os.environ.get("WATCHGLASS_TORTURE"))
 EVENTS = 20_000 if LONG else 4_000
+MANY = 2_000_000 if LONG else 200_000  # more than there is time for
 KILLS = 30 if LONG else 3
 
 
@@ -68,6 +69,7 @@ class Writers:
         self.folder = folder
         self.url = url
         self.told = []
+        self.running = []
         self.spool = str(folder / "spool" / spool.folder_name(url))
 
     def start(self, count=EVENTS, **environment):
@@ -76,7 +78,13 @@ class Writers:
         env = {**os.environ, "WATCHGLASS_SPOOL": str(self.folder / "spool"), **environment}
         command = [sys.executable, str(HERE / "remote_writer.py"), self.url, str(count), name]
         with self.told[-1].open("w") as output:
-            return subprocess.Popen(command, stdout=output, env=env)
+            self.running.append(subprocess.Popen(command, stdout=output, env=env))
+        return self.running[-1]
+
+    def end(self):
+        for process in self.running:
+            process.kill()
+            process.wait()
 
     def acknowledged(self):
         lines = [line for path in self.told for line in path.read_text().splitlines(keepends=True)]
@@ -95,7 +103,9 @@ class Writers:
 
 @pytest.fixture
 def writers(tmp_path, server):
-    return Writers(tmp_path, server.url)
+    made = Writers(tmp_path, server.url)
+    yield made
+    made.end()
 
 
 def seen(folder):
@@ -132,21 +142,19 @@ def test_what_was_recorded_while_the_server_was_down_comes_with_the_next_process
 def test_kills_lose_nothing_that_was_acknowledged_and_double_nothing(server, writers, victims):
     chance = random.Random(victims)
     small = {"WATCHGLASS_ROLL_BYTES": "60000", "WATCHGLASS_ROLL_SECONDS": "0.3"}
-    running = [writers.start(10**9, **small) for _ in range(2)]
+    running = [writers.start(MANY, **small) for _ in range(2)]
     for _ in range(KILLS):
         time.sleep(chance.uniform(0.2, 1.5))
         if victims != "server":
             running[0].kill()
             running[0].wait()
-            running = [running[1], writers.start(10**9, **small)]
+            running = [running[1], writers.start(MANY, **small)]
         if victims != "client":
             server.kill()
             time.sleep(chance.uniform(0, 0.5))
             server.start()
-    for process in running:
-        process.kill()
-        process.wait()
-    writers.deliver()
+    writers.end()
+    writers.deliver(120)
     known, found = writers.acknowledged(), seen(server.folder)
     assert len(known) > 1000
     assert known <= found, "an acknowledged event was lost"
