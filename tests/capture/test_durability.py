@@ -45,6 +45,7 @@ def killed(tmp_path, remote, durability, seconds):
     while len(told) < 20 and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(seconds)
+    remote.killed = True
     at = time.monotonic_ns()
     process.send_signal(signal.SIGKILL)
     process.wait(60)

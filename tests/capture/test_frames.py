@@ -319,7 +319,11 @@ import polars as pl, watchglass as wg
 wg.log_predictions("m", pl.DataFrame({"p": [1], "ts": [0], "x": [1.5]}), prediction="p", time="ts")
 print(*[name.rpartition(".")[2] if "." in name else "folder" for name in synced])
 """
-    assert python(script).stdout.split() == ["tmp", "tmp", "folder"]
+    assert python(script).stdout.split() == [
+        "tmp",
+        "tmp",
+        *["folder"] * 4,
+    ]  # the files, the new names, the folders above once
     assert len(remote.graph("schema")) == 1
 
 

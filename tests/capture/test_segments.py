@@ -39,6 +39,7 @@ while True:
     print(wg.log_prediction("m", version="1", features={"text": "x" * 2000, "a": 1.5}, prediction=1), flush=True)
 """
     env = {**os.environ, "WATCHGLASS_STORE": str(remote.root), "WATCHGLASS_ROLL_BYTES": "500000"}
+    remote.killed = True
     for _ in range(3):
         process = subprocess.Popen([sys.executable, "-c", script], env=env, cwd=tmp_path, stdout=subprocess.PIPE)
         told = [process.stdout.readline() for _ in range(300)]

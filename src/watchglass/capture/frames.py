@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from watchglass.capture import batches, drops, recorder
 from watchglass.capture.events import name as checked
 from watchglass.capture.events import optional_name, present, text_of
+from watchglass.capture.ids import new_hex
 from watchglass.capture.models import run_id
 from watchglass.capture.schema import announce_columns, announced
 from watchglass.capture.sheet import TYPES, Sheet
@@ -18,7 +19,7 @@ from watchglass.capture.times import micros, now
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from watchglass.capture.recorder import Recorder
     from watchglass.capture.runs import Run
@@ -127,17 +128,23 @@ def _log(batch: Batch) -> int:
     sampler = here.sampler if batch.kind == "predictions" else None
     if sampler is not None and sampler.rule(str(batch.shared["model"])) is not None:
         here.start()
-        return _counted(here, batch, batches.write_lines(here.store, lambda name: sampler.sift(_events(batch, name))))
+        kept = list(sampler.sift(_events(batch, new_hex())))  # decided once, however often it is tried to write them
+        return _counted(here, batch, lambda: batches.write_lines(here.store, lambda _: kept), len(kept))
     if columnar and _columnar(batch):
-        written = batches.write_parquet(here.store, lambda path: batch.sheet.write(batch.chosen, path), _sidecar(batch))
+        written = here.persist(
+            lambda: batches.write_parquet(
+                here.store, lambda path: batch.sheet.write(batch.chosen, path), _sidecar(batch)
+            )
+        )
         if written is not None:
-            return _counted(here, batch, batch.sheet.rows if written == "written" else written)
-    return _counted(here, batch, batches.write_lines(here.store, lambda name: _events(batch, name)))
+            return _counted(here, batch, lambda: batch.sheet.rows if written == "written" else written)
+    return _counted(here, batch, lambda: batches.write_lines(here.store, lambda name: _events(batch, name)))
 
 
-def _counted(here: Recorder, batch: Batch, outcome: OSError | int) -> int:
+def _counted(here: Recorder, batch: Batch, write: Callable[[], OSError | int], rows: int | None = None) -> int:
+    outcome = here.persist(write)
     if isinstance(outcome, OSError):
-        here.lost(outcome, batch.sheet.rows)
+        here.lost(outcome, batch.sheet.rows if rows is None else rows)
         return 0
     return outcome
 

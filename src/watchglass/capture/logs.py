@@ -27,8 +27,7 @@ _inside: ContextVar[bool] = ContextVar("watchglass_logging", default=False)
 def set_level(name: str) -> None:
     """Let only records of this level and above become events, in every `LogHandler` of this process.
 
-    A store's settings.json may ask for a higher one.
-    Raises `BadInput` for a level that is not known.
+    A store's settings.json may set it while a process runs. Raises `BadInput` for a level that is not known.
     """
     global _threshold  # noqa: PLW0603 - one for the process, and settings may change it while it runs
     found = LEVELS.get(str(name).strip().lower())
@@ -54,9 +53,7 @@ class LogHandler(logging.Handler):
             return
         token = _inside.set(True)
         try:
-            here = recorder.current()
-            if here.level is None or record.levelno >= LEVELS[here.level]:
-                here.row(self._event(record))
+            recorder.current().row(self._event(record))
         except Exception as error:  # noqa: BLE001 - a message's arguments may do anything; the host's work goes on
             drops.count("log", f"a log record of {record.name!r} is dropped: {type(error).__name__}: {error}")
         finally:

@@ -45,6 +45,13 @@ class Losses:
         lost = {why: rows - self._before.get(why, 0) for why, rows in drops.dropped().items()}
         return {why: rows for why, rows in lost.items() if rows}
 
+    def begin(self) -> None:
+        """Make the file, or warn that it cannot be made."""
+        try:
+            self.open()
+        except OSError as error:
+            drops.warn("losses", f"other processes will not see how many events are dropped here: {error}")
+
     def open(self) -> None:
         """Make the file while there is room: written over in place, it needs none later."""
         if self._handle >= 0:

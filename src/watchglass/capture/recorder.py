@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from watchglass import settings
 from watchglass.capture import drops, ending, ids, room, tuning
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from watchglass.capture.segment import Limits
     from watchglass.capture.sender import Sender
 
+T = TypeVar("T")
 __all__ = ["Recorder", "close", "current", "dropped", "flush", "init"]
 
 LONGEST_LINE: Final = 16_000_000
@@ -129,6 +130,14 @@ class Recorder(tuning.Tunable):
         self.lost(error)
         return False
 
+    def persist(self, write: Callable[[], T | OSError]) -> T | OSError:
+        """Write many rows at once; while there is no room, try again for as long as is set."""
+        end = monotonic() + self._bounds.block_seconds
+        while isinstance(outcome := write(), OSError) and outcome.errno in room.FULL and monotonic() < end:
+            sleep(_PAUSE)
+        self.start()
+        return outcome
+
     def lost(self, error: OSError, rows: int = 1) -> None:
         """Count what could not be written."""
         drops.count(drops.reason(error), f"events for {self.store!r} are dropped: {error}", rows)
@@ -158,15 +167,9 @@ class Recorder(tuning.Tunable):
 
     def _first(self) -> None:
         """Do what can wait until the caller of the first event has gone on."""
-        drops.shielded("background", "what others see of losses", self._open_losses, None)
+        drops.shielded("background", "what others see of losses", self._losses.begin, None)
         if self._sender is not None:
             drops.shielded("sender", f"events wait in {self.store!r}", self._sender.start, None)
-
-    def _open_losses(self) -> None:
-        try:
-            self._losses.open()
-        except OSError as error:
-            drops.warn("losses", f"other processes will not see how many events are dropped here: {error}")
 
     def _work(self) -> None:
         drops.shielded("background", f"events in {self.store!r} wait", self._drain, None)
@@ -251,11 +254,6 @@ class Recorder(tuning.Tunable):
         if beat is not None and self._sender is not None:
             self._sender.start()
             self._sender.close(settings.resolve(settings.DELIVER_SECONDS))
-
-    def renew_locks(self) -> None:
-        """Free what threads that are no more held."""
-        for log in self._logs:
-            log.renew_locks()
 
     def before_fork(self) -> None:
         """Let appends of other threads end, so that the child inherits whole segments."""
@@ -356,7 +354,8 @@ def _at_the_end(recorder: Recorder) -> Recorder:
         _lock = threading.RLock()
         ids.renew_lock()
         drops.renew_lock()
-        recorder.renew_locks()
+        for log in recorder._logs:  # noqa: SLF001 - of this module
+            log.renew_locks()
     return recorder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, cast
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from watchglass.capture.sheet import Sort
 
 _SORTS: Final[dict[str, Sort]] = {"i": "number", "u": "number", "f": "number", "b": "boolean", "M": "datetime"}
+# What pandas finds in a column of Python objects by a look at each; where it finds anything else, we look ourselves.
+_INFERRED: Final[dict[str, Sort]] = {"string": "text", "boolean": "boolean", "empty": "empty"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,10 @@ class PandasSheet:
         dtype = series.dtype
         if type(dtype).__name__ == "StringDtype":
             return "text"
+        if type(dtype).__name__ == "ObjectDType":
+            quick = _INFERRED.get(sys.modules["pandas"].api.types.infer_dtype(series, skipna=True))
+            if quick is not None:
+                return quick
         if type(dtype).__name__ in ("ObjectDType", "CategoricalDtype", "ArrowDtype"):
             found = {
                 sort_of(value)
