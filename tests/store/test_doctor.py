@@ -22,10 +22,10 @@ from watchglass.store.leases import hold
 AGES = (1, 1)  # long ago
 
 
-@pytest.fixture
-def store(tmp_path):
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
     """Three files of ten predictions, one of labels, counted; ten more predictions in the log."""
-    made = Bench(tmp_path / "store")
+    made = Bench(tmp_path_factory.mktemp("template") / "store")
     made.model()
     for start in (0, 10, 20):
         made.write("rows", [prediction(n) for n in range(start, start + 10)])
@@ -34,6 +34,16 @@ def store(tmp_path):
     made.compact()
     made.follow()
     made.write("rows", [prediction(n) for n in range(30, 40)])
+    made.engine.dispose()
+    return made
+
+
+@pytest.fixture
+def store(template, tmp_path):
+    """A store of one's own to damage."""
+    shutil.copytree(template.folder.root, tmp_path / "store")
+    made = Bench(tmp_path / "store")
+    made.names = template.names
     yield made
     made.engine.dispose()
 
@@ -456,3 +466,11 @@ def test_a_catalog_that_another_process_has_open_is_not_replaced(store, tmp_path
             look(store, mend=True)
         holder.communicate(b"x", timeout=30)
     assert look(store, mend=True).sound
+
+
+def test_a_catalog_that_may_not_be_opened_is_not_taken_for_a_broken_one(store):
+    store.engine.dispose()
+    store.folder.catalog.rename(store.folder.root / "elsewhere.db")
+    store.folder.catalog.mkdir()
+    with pytest.raises(StoreError, match="cannot be looked at"):
+        look(store, mend=True)

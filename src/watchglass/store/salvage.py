@@ -7,12 +7,22 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from watchglass.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import sqlalchemy as sa
 
+_NO_ANSWER = (
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+)
 Row: TypeAlias = "dict[str, object]"
 
 
@@ -25,13 +35,19 @@ class Saved:
 
 
 def fault_of(path: Path) -> str | None:
-    """Say what is wrong with a catalog's file, or None: it opens, its pages hold together, its tables are there."""
+    """Say what is wrong with a catalog's file, or None: it opens, its pages hold together, its tables are there.
+
+    Raises `StoreError` when that cannot be said: the file may not be opened, or another process keeps it locked.
+    """
     if not path.exists():
         return "it is not there"
     try:
         with closing(sqlite3.connect(path, timeout=30)) as connection:
             return _fault(connection)
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in _NO_ANSWER:
+            message = f"the catalog {str(path)!r} cannot be looked at: {error}. Is the folder writable, and no other process in the way?"
+            raise StoreError(message) from error
         return f"it cannot be opened or read: {error}"
     except sqlite3.DatabaseError as error:
         return f"it is no catalog any more: {error}"
