@@ -17,6 +17,7 @@ COUNT = 1_000_000  # more than a life is long: each writer is killed
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400 if LONG else 600)
 def test_in_a_folder_nothing_acknowledged_is_lost_and_nothing_is_seen_twice(tmp_path):
     folder = tmp_path / "store"
     declare(folder)

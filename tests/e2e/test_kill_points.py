@@ -115,6 +115,7 @@ def survived(root):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400 if LONG else 600)
 @pytest.mark.parametrize("call", CALLS)
 def test_killed_at_any_call_that_changes_the_disk_a_keeper_loses_nothing_and_doubles_nothing(
     whole, points, call, tmp_path

@@ -109,12 +109,14 @@ def tend(store):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400 if LONG else 600)
 @pytest.mark.parametrize("model", MODELS)
 def test_what_was_promised_outlives_a_power_cut(life, tmp_path, model):
     replay(life[1], tmp_path, model)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400 if LONG else 600)
 @pytest.mark.parametrize("model", MODELS)
 def test_what_a_server_acknowledged_outlives_a_power_cut(served, tmp_path, model):
     replay(served[1], tmp_path, model)

@@ -58,6 +58,7 @@ def empty(spool):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400 if LONG else 600)
 def test_at_a_server_every_event_arrives_once_whoever_is_killed(tmp_path):
     folder, spool, port = tmp_path / "store", tmp_path / "spool", free_port()
     declare(folder)
