@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import threading
 
 import httpx
+import pytest
 
 import watchglass as wg
 from tests.web.served import serving
@@ -94,11 +96,15 @@ def test_a_request_of_rows_and_graph_events_is_known_by_its_rows(tmp_path):
     }
 
 
+LIVES = 6 if os.environ.get("WATCHGLASS_TORTURE") else 2
+
+
+@pytest.mark.slow
 def test_what_was_acknowledged_is_there_once_though_servers_are_killed(tmp_path):
     chance = random.Random(3)
     acknowledged = 0
     number = 0
-    for _ in range(4):
+    for _ in range(LIVES):
         with serving(tmp_path / "store", "--maintain") as served:
             killer = threading.Timer(chance.uniform(0.5, 2.5), served.kill)
             killer.start()

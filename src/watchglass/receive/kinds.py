@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Event: TypeAlias = "dict[str, object]"
 _NONE: Final = type(None)
-_LONG_END: Final = 2**63
+_LONG_END: Final = 1 << 53  # whole numbers are exact in a double up to there
 _LEVELS: Final = {
     **{level: level for level in ("debug", "info", "warning", "error", "critical")},
     "warn": "warning",

@@ -16,7 +16,7 @@ from watchglass.errors import BadInput
 SECONDS_BELOW: Final = 100_000_000_000
 MICROSECONDS_FROM: Final = 100_000_000_000_000
 _AHEAD: Final = 86_400_000_000  # a time further ahead than a day is a broken clock's
-_FIRST: Final = micros("0001-01-01")
+_FIRST: Final = -(1 << 53)  # the year 1684: whole microseconds are exact in a double from there on
 _LAST: Final = micros("9999-12-31T23:59:59.999999")
 
 
@@ -36,7 +36,7 @@ def moment(value: object, name: str, newest: int, *, exact: bool = False) -> int
     """
     found = _numbered(value, name, exact=exact) if type(value) in (int, float) else _told(value, name)
     if not _FIRST <= found <= newest:
-        where = "more than a day ahead of the server's clock" if found > newest else "before the year 1"
+        where = "more than a day ahead of the server's clock" if found > newest else "before the year 1685"
         message = f"{name} cannot be {value!r}: that is {where}"
         raise BadInput(message)
     return found

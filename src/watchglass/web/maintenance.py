@@ -40,6 +40,7 @@ LOOKED_EVERY: Final = 600.0
 """Seconds after which a store in which nothing happens is judged: windows close without events too."""
 LINGER: Final = 20.0
 """Seconds without events after which the process ends."""
+_GROUPS: Final = 4  # merged in a round: what waits in the log must not wait for all
 _PATIENCE: Final = 20.0
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
@@ -199,9 +200,12 @@ def _round(folder: Folder, engine: Engine) -> None:
     from watchglass.store.compact import compact  # noqa: PLC0415 - likewise
     from watchglass.store.merge import merge  # noqa: PLC0415 - likewise
 
-    for name, step in (("compaction", compact), ("counting", follow), ("merging", merge)):
-        with _tried_again(name):
-            step(folder, engine)
+    with _tried_again("compaction"):
+        compact(folder, engine)
+    with _tried_again("counting"):
+        follow(folder, engine)
+    with _tried_again("merging"):
+        merge(folder, engine, _GROUPS)
 
 
 def _judge(folder: Folder, engine: Engine) -> None:
