@@ -217,3 +217,15 @@ def test_what_is_refused_fills_no_disk(waiting, listening, send, lost, caplog, m
     assert lost() == {"refused 400": 50}
     waiting.segment(lines=1)
     assert not one.deliver(10), "refused, and not even kept"
+
+
+def test_losses_that_cannot_be_read_are_put_aside(waiting, listening, send, lost):
+    folder = waiting.root / "log" / "drops"
+    folder.mkdir(parents=True)
+    (folder / "host-1-ab.json").write_bytes(b'{"writer": "host:1:ab", "reas')
+    server = listening()
+    send(server.url)
+    wait_for(lambda: waiting.names("drops") == [])
+    assert (waiting.root / "log" / "refused" / "host-1-ab.json").exists()
+    assert lost() == {"refused 0": 1}
+    assert server.requests == []
