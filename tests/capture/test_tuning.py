@@ -15,6 +15,7 @@ import pytest
 
 import watchglass as wg
 from watchglass.capture import recorder, tuning
+from watchglass.capture.tuned import read
 from watchglass.errors import BadInput
 from watchglass.store.folder import prepare
 from watchglass.store.tuning import replace_settings, set_setting
@@ -229,4 +230,4 @@ def test_what_a_reservoir_holds_is_written_when_the_rules_change(logs):
 )
 def test_settings_that_would_not_do_are_refused(text, says):
     with pytest.raises(BadInput, match=says):
-        tuning.read(text, "settings.json")
+        read(text, "settings.json")

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from watchglass.capture.rules import rules
-from watchglass.capture.tuning import Tuned
+from watchglass.capture.tuned import Tuned
 from watchglass.errors import BadInput, StoreError
 from watchglass.store.folder import Folder, prepare
 from watchglass.store.tuning import document, etag_of, replace_settings, set_setting, settings_of

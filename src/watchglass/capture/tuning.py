@@ -9,12 +9,10 @@ environment said. A process that was started with WATCHGLASS_DISABLED is not ask
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from _thread import start_new_thread
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from watchglass.capture import drops
@@ -26,22 +24,11 @@ if TYPE_CHECKING:
 
     from watchglass.capture.rules import Rule
     from watchglass.capture.sampling import Sampler
+    from watchglass.capture.tuned import Tuned
 
-FILE: Final = "settings.json"
 PATH: Final = "/api/v1/settings"
-LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 ANSWER_SECONDS: Final = 3.0
 _FRESH: Final = 200
-_KNOWN: Final = ("enabled", "level", "sampling")
-
-
-@dataclass(frozen=True, slots=True)
-class Tuned:
-    """What the settings say; None is not set."""
-
-    enabled: bool | None = None
-    level: str | None = None
-    sampling: tuple[Rule, ...] | None = None
 
 
 class Tunable:
@@ -83,45 +70,16 @@ class Tunable:
 R = TypeVar("R", bound=Tunable)
 
 
-def read(text: str | bytes, source: str) -> Tuned:
-    """Read settings from JSON; raises `BadInput` that names what is wrong and what would do.
-
-    >>> read('{"enabled": false, "level": "info"}', "settings.json")
-    Tuned(enabled=False, level='info', sampling=None)
-    """
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        message = (
-            f'{source} is not JSON: {error}. An object would do: {{"enabled": true, "level": "info", "sampling": []}}'
-        )
-        raise BadInput(message) from None
-    if not isinstance(found, dict):
-        message = f'{source} holds a {type(found).__name__}: an object would do, {{"enabled": true}}'
-        raise BadInput(message)
-    return checked(found, source)
-
-
-def checked(found: Mapping[str, object], source: str) -> Tuned:
-    """Read settings from a dict; raises `BadInput` as `read` does."""
-    unknown = [name for name in found if name not in _KNOWN]
-    if unknown:
-        message = f"{source} has a setting {unknown[0]!r}, which is not known. Known: {', '.join(_KNOWN)}"
-        raise BadInput(message)
-    enabled, level, sampling = (found.get(name) for name in _KNOWN)
-    if enabled is not None and not isinstance(enabled, bool):
-        message = f"enabled in {source} cannot be {enabled!r}: true or false would do"
-        raise BadInput(message)
-    if level is not None and level not in LEVELS:
-        message = f"level in {source} cannot be {level!r}: {', '.join(LEVELS)} would do"
-        raise BadInput(message)
-    return Tuned(enabled, None if level is None else str(level), None if sampling is None else _rules(sampling, source))
-
-
-def _rules(given: object, source: str) -> tuple[Rule, ...]:
+def _read(text: bytes, source: str) -> Tuned:
     with whole:  # no child inherits an import half done
+        from watchglass.capture.tuned import read  # noqa: PLC0415 - only where there are settings
+    return read(text, source)
+
+
+def _rules(given: object) -> tuple[Rule, ...]:
+    with whole:
         from watchglass.capture.rules import rules  # noqa: PLC0415 - only where there are rules
-    return rules(given, source)
+    return rules(given, "the argument or WATCHGLASS_SAMPLING")
 
 
 class Tuner:
@@ -130,16 +88,14 @@ class Tuner:
     def __init__(self, recorder: Tunable, url: str | None, sampling: object) -> None:
         self._recorder = recorder
         self._url = url
-        self._path = os.path.join(recorder.store, FILE)  # noqa: PTH118 - pathlib costs its import here
-        self._own = Tuned(
-            enabled=True, sampling=_rules(sampling, "the argument or WATCHGLASS_SAMPLING") if sampling else ()
-        )
+        self._path = os.path.join(recorder.store, "settings.json")  # noqa: PTH118 - pathlib costs its import here
+        self._own = _rules(sampling) if sampling else ()
         self._seen: tuple[int, int, int] | None = None
         self._etag = ""
         self._level: str | None = None
         self._asking = False
         self._lock = threading.RLock()
-        self._apply(self._own)
+        self._apply(None)
 
     @property
     def sampler(self) -> Sampler | None:
@@ -171,27 +127,26 @@ class Tuner:
         except OSError as error:
             if isinstance(error, (FileNotFoundError, NotADirectoryError)) and self._seen is not None:
                 self._seen = None
-                self._apply(self._own)
+                self._apply(None)
             return
         if seen == self._seen:
             return
         self._seen = seen
         try:
             with open(self._path, "rb") as file:  # noqa: PTH123 - likewise
-                self._apply(read(file.read(), self._path))
+                self._apply(_read(file.read(), self._path))
         except (OSError, BadInput) as error:
             drops.warn("settings", f"the settings stay as they were: {error}")
 
-    def _apply(self, tuned: Tuned) -> None:
-        here, own = self._recorder, self._own
-        rules = own.sampling if tuned.sampling is None else tuned.sampling
-        before = here.sampler
+    def _apply(self, tuned: Tuned | None) -> None:
+        here, before = self._recorder, self._recorder.sampler
+        rules = self._own if tuned is None or tuned.sampling is None else tuned.sampling
         if (before.rules if before is not None else ()) != rules:
-            here.sampler = self._sampler(rules or ())
+            here.sampler = self._sampler(rules)
             if before is not None:
                 before.finish(for_good=True)
-        self._set_level(tuned.level)
-        here.tune(disabled=tuned.enabled is False)
+        self._set_level(None if tuned is None else tuned.level)
+        here.tune(disabled=tuned is not None and tuned.enabled is False)
 
     def _set_level(self, level: str | None) -> None:
         if level == self._level:
@@ -199,7 +154,7 @@ class Tuner:
         self._level = level
         with whole:
             from watchglass.capture.logs import set_level  # noqa: PLC0415 - only where a level is set
-        set_level(level or LEVELS[0])
+        set_level(level or "debug")
 
     def _sampler(self, rules: tuple[Rule, ...]) -> Sampler | None:
         if not rules:
@@ -222,7 +177,7 @@ class Tuner:
             status, answered, body = get(str(self._url), PATH, headers, ANSWER_SECONDS)
             if status != _FRESH:
                 return  # 304: as before; anything else: the last known holds
-            read(body, f"the answer of {self._url}")
+            _read(body, f"the answer of {self._url}")
             self._keep(body)
         except OSError:
             return  # not there: the sender warns of that
@@ -268,6 +223,10 @@ def attach(recorder: R, store: str, sampling: object) -> R:
     _in_use = tuner
     if tick not in recorder.ticks:
         recorder.ticks.append(tick)
+        # Later than the recorder's own, so it is called before: a row on its way from a reservoir reaches the log first.
+        os.register_at_fork(
+            before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+        )
     return recorder
 
 
@@ -295,7 +254,3 @@ def _after_fork_in_parent() -> None:
 def _after_fork_in_child() -> None:
     if _in_use is not None:
         _in_use.after_fork_in_child()
-
-
-# Called before the recorder's own, which were registered earlier: a row on its way from a reservoir reaches the log first.
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -16,7 +16,7 @@ from watchglass.store.folder import Folder, prepare
 from watchglass.store.tuning import NAMES, document, parsed, set_setting, settings_of
 
 if TYPE_CHECKING:
-    from watchglass.capture.tuning import Tuned
+    from watchglass.capture.tuned import Tuned
 
 _MEANS = {
     "enabled": "Whether processes record at all.",

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from watchglass.capture.rules import document as rule_document
-from watchglass.capture.tuning import FILE, Tuned, checked, read
+from watchglass.capture.tuned import FILE, Tuned, checked, read
 from watchglass.errors import BadInput, StoreError
 from watchglass.store.folder import sync_folder
 
