@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 import watchglass as wg
-from tests.e2e.torture import LONG, QUICK_ROLL, SEED, Writers, check, check_end, declare, kill, start
+from tests.e2e.torture import LONG, QUICK_ROLL, SEED, Writers, check, check_end, declare, kill, start, stop
 from watchglass.store.doctor import diagnose
 
 KILLS = 100 if LONG else 5
@@ -44,9 +44,7 @@ def test_in_a_folder_nothing_acknowledged_is_lost_and_nothing_is_seen_twice(tmp_
             rows = check_end(store, writers)
             assert not [path for path in (folder / "log" / "rows").iterdir() if path.suffix == ".jsonl"]
     finally:
-        kill(keeper)
-        for _, process in writers.alive:
-            kill(process)
+        stop([keeper, *writers.processes])
     report = diagnose(folder, now=datetime.now(UTC))
     assert report.sound, report.findings
     assert rows > 0

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import watchglass as wg
-from tests.e2e.torture import LONG, QUICK_ROLL, SEED, Writers, check_end, declare, kill, seen
+from tests.e2e.torture import LONG, QUICK_ROLL, SEED, Writers, bound, check_end, declare, kill, seen, stop
 from watchglass.store.doctor import diagnose
 
 KILLS = 60 if LONG else 3
@@ -32,9 +32,7 @@ def free_port():
 
 def serve(folder, port):
     """Start a server on a port that it had before, and wait until it answers there."""
-    main = "from watchglass.cli.main import main; main()"
-    command = [sys.executable, "-c", main, "serve", "--store", str(folder), "--port", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    server = bound("from watchglass.cli.main import main; main()", "serve", "--store", folder, "--port", port)
     until = time.monotonic() + 60
     while time.monotonic() < until:
         with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/health", timeout=5) as answer:
@@ -95,9 +93,7 @@ def test_at_a_server_every_event_arrives_once_whoever_is_killed(tmp_path):
             server.wait(60)
             rows = check_end(store, writers)
     finally:
-        kill(server)
-        for _, process in writers.alive:
-            kill(process)
+        stop([server, *writers.processes])
     report = diagnose(folder, now=datetime.now(UTC))
     assert report.sound, report.findings
     assert rows > 0

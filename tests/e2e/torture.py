@@ -23,16 +23,32 @@ SEED = int(os.environ.get("WATCHGLASS_SEED", "0")) or random.SystemRandom().rand
 QUICK_ROLL = {"WATCHGLASS_ROLL_BYTES": "60000", "WATCHGLASS_ROLL_SECONDS": "0.5"}
 
 
+def stop(processes):
+    """End what still lives, however a test ended."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+
+
 def start(script, *arguments, **environment):
-    """Start one of the scripts here in a group of its own."""
-    command = [sys.executable, str(HERE / script), *map(str, arguments)]
+    """Start one of the scripts here."""
+    code = f"import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path({str(HERE / script)!r}, run_name='__main__')"
+    return bound(code, script, *arguments, **environment)
+
+
+def bound(code, *arguments, **environment):
+    """Run Python code in a process that the kernel ends when this one ends, whatever way."""
+    command = [sys.executable, "-c", f"import ctypes; ctypes.CDLL(None).prctl(1, 9); {code}", *map(str, arguments)]
     env = {**os.environ, **environment}
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, env=env, start_new_session=True)
 
 
 def kill(process):
     """Kill -9 a process; says whether it lived until then."""
-    lived = process.poll() is None
+    code = process.poll()
+    assert code in (None, -signal.SIGKILL), f"{process.args[3:5]} ended by itself with {code} (WATCHGLASS_SEED={SEED})"
+    lived = code is None
     with suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGKILL)
     return process.wait() == -signal.SIGKILL and lived
@@ -66,9 +82,10 @@ class Writers:
         """Give {name of a life: (predictions, labels) acknowledged}; read it before you ask the store."""
         return {name: struct.unpack("<qq", tally.read_bytes()) for name, tally in self.lives}
 
-    def end(self, seconds=300):
-        """Wait for those that live to end by themselves."""
-        return [process.wait(seconds) for _, process in self.alive]
+    @property
+    def processes(self):
+        """The processes of the present lives."""
+        return [process for _, process in self.alive]
 
 
 def seen(store, table="predictions"):
