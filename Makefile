@@ -7,10 +7,12 @@ UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
 ARGS ?=
+# the newest Python beyond 3.11 that runs here, on the path or kept by pyenv
+NEWEST ?= $(shell for p in python3.15 python3.14 python3.13 python3.12 $$(ls -d $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python 2>/dev/null | sort -rV); do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
 # as pip does: a company's own certificates count
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help demo test check fix lock packages torture oldest bench docs clean
+.PHONY: help demo test check fix lock packages torture oldest newest bench docs clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +28,9 @@ torture: .venv/dev packages  ## the long form: hundreds of kill -9, power cuts a
 
 oldest: .venv/dev .oldest/duckdb  ## the store's tests with the oldest line of DuckDB that is supported
 	@PYTHONPATH=.oldest $(BIN)/python -m pytest tests/store $(ARGS)
+
+newest: .newest/dev packages  ## recorder, store and torture in short with the newest Python that is found here
+	@[ ! -x .newest/bin/python ] || .newest/bin/python -m pytest tests/capture tests/store tests/e2e $(ARGS)
 
 bench: .venv/dev packages  ## measure what the docs promise (ARGS="compaction http" for some); results into bench/results
 	@$(BIN)/python -m bench $(ARGS)
@@ -81,5 +86,13 @@ $(UV):
 	@echo "bringing the oldest line of DuckDB"
 	@$(UV) pip install --quiet --target .oldest --upgrade "duckdb>=1.5,<1.6" && touch $@
 
+.newest/dev: requirements/dev.txt pyproject.toml | $(UV)
+	@mkdir -p .newest; if [ -n "$(NEWEST)" ]; then echo "setting up $$($(NEWEST) --version)"; \
+	  $(UV) venv --quiet --clear --python "$(NEWEST)" .newest; \
+	  $(UV) pip sync --quiet --require-hashes --compile-bytecode --python .newest/bin/python requirements/dev.txt; \
+	  $(UV) pip install --quiet --no-deps --no-build-isolation --python .newest/bin/python -e .; \
+	else echo "no Python newer than 3.11 is found here: make newest has nothing to run"; fi
+	@touch $@
+
 clean:  ## remove the environments and what tests left
-	@rm -rf .venv .uv .oldest .mypy_cache .ruff_cache .pytest_cache .hypothesis watchglass-demo
+	@rm -rf .venv .uv .oldest .newest .mypy_cache .ruff_cache .pytest_cache .hypothesis watchglass-demo
