@@ -57,7 +57,7 @@ class Painter:
             command = [sys.executable, "-m", "watchglass.web.painting"]
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)  # noqa: S603 - our own module
             self._process = process
-            self._look_again()
+            self._look_again(self._idle)
         if process.stdin is None or process.stdout is None:
             raise EOFError
         process.stdin.write(_HEAD.pack(form, len(text)) + text)
@@ -65,8 +65,8 @@ class Painter:
         told, size = _HEAD.unpack(_exactly(process.stdout, _HEAD.size))
         return told == _FAILED, _exactly(process.stdout, size)
 
-    def _look_again(self) -> None:
-        self._watch = threading.Timer(self._idle, self._end_if_idle)
+    def _look_again(self, wait: float) -> None:
+        self._watch = threading.Timer(wait, self._end_if_idle)
         self._watch.daemon = True
         self._watch.start()
 
@@ -74,10 +74,11 @@ class Painter:
         with self._lock:
             if self._process is None:
                 return
-            if time.monotonic() - self._used >= self._idle:
+            left = self._used + self._idle - time.monotonic()
+            if left <= 0:
                 self._end()
             else:
-                self._look_again()
+                self._look_again(left)
 
     def _end(self) -> None:
         process, self._process = self._process, None
