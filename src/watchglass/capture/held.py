@@ -19,7 +19,7 @@ _AT_ONCE: Final = 1 << 20
 
 
 class HeldLog(Log):
-    """A log whose lines wait in memory, at most so many bytes; `wake` is called when the first of them waits."""
+    """A log whose lines wait in memory, at most so many bytes; `wake` is called when the first of them waits, and when half the memory is full."""
 
     def __init__(self, root: str, name: str, limits: Limits, wake: Callable[[], None]) -> None:
         super().__init__(root, name, limits)
@@ -30,6 +30,7 @@ class HeldLog(Log):
     def _renew(self) -> None:
         self._lines: list[bytes] = []
         self._bytes = 0  # in `_lines`
+        self._urgent = self._most // 2  # when they are not left to wait for more
         self._leaving = 0  # bytes on their way to the log
         self._trouble: OSError | None = None
         self._forking = (False, False)
@@ -47,15 +48,17 @@ class HeldLog(Log):
             if self._bytes + self._leaving + size <= self._most:
                 self._bytes += size
                 self._lines.append(data)
-                first = len(self._lines) == 1
+                call = len(self._lines) == 1 or self._bytes >= self._urgent
+                if self._bytes >= self._urgent:
+                    self._urgent = self._most + 1  # called once
             elif size <= self._most:
                 raise self._trouble or OSError(ENOBUFS, f"{os.strerror(ENOBUFS)}: {self._most} bytes wait for the disk")
             else:
-                first = None
-        if first is None:  # no memory that it may have would do
+                call = None
+        if call is None:  # no memory that it may have would do
             self.drain()
             super().append(data)
-        elif first:
+        elif call:
             self._wake()
 
     def drain(self) -> None:
@@ -64,6 +67,7 @@ class HeldLog(Log):
             with self._lines_lock:
                 lines, self._lines = self._lines, []
                 self._leaving, self._bytes = self._bytes, 0
+                self._urgent = self._most // 2
             done = 0
             try:
                 while done < len(lines):
