@@ -143,7 +143,7 @@ def test_what_json_has_comes_back(value):
         (np.array([1.0, float("nan")]), [1.0, None]),
         (np.array(3), 3),
         (np.datetime64("2026-03-01"), "2026-03-01"),
-        (np.datetime64("NaT"), None),
+        (np.datetime64("NaT", "s"), None),
         (pd.Timestamp("2026-03-01T12:00:00+00:00"), "2026-03-01T12:00:00+00:00"),
         (pd.NaT, None),
         (pd.NA, None),
