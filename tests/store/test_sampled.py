@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import watchglass as wg
+from tests.store.published import declare, moment, publish
 from watchglass.capture import recorder
 from watchglass.monitor.weighting import weighted_count, weighted_mean
 from watchglass.reading import open_store
+from watchglass.store.histories import history
 
 BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
 DAYS, A_DAY = 6, 500
@@ -79,3 +81,24 @@ def test_a_store_tells_what_all_rows_would_have_told(tmp_path, name):
     )
     assert told.rows < 1000
     assert model.predictions_a_day == pytest.approx(counted.value / DAYS)
+
+
+def test_a_window_of_a_column_counts_for_as_many_rows_as_its_weights_are_worth(bench):
+    declare(bench, {"ink": "number"}, (), ())
+    rows = [
+        {
+            "id": f"p{day}-{number}",
+            "time": moment(day, number),
+            "environment": "live",
+            "features": {"ink": float(number)},
+            "weight": weight,
+        }
+        for day, weights in enumerate(([1] * 5, [10] * 5, [1, 1, 10]))
+        for number, weight in enumerate(weights)
+    ]
+    publish(bench, "predictions", rows, {"ink": "number"})
+    bench.follow()
+    whole = history(bench.folder, bench.engine, "m")
+    assert whole.rows.tolist() == [5, 50, 12]
+    assert whole.columns[0].counts.sum(axis=1).round(9).tolist() == [5, 5, round(144 / 102, 9)]
+    assert (whole.columns[0].counts[2] / whole.columns[0].counts[2].sum()).max().round(9) == round(10 / 12, 9)

@@ -91,7 +91,7 @@ def _rule(given: object, what: str) -> Rule:
     if key is not None and (not isinstance(key, str) or not key):
         _refuse(f"the key of {what}", key, "the name of a tag or of a feature")
     errors, slower = _keep(raw.get("keep"), what)
-    about = Rule(cast("str", model), "head", key=cast("str | None", key), errors=errors, slower_than=slower)
+    about = Rule(model, "head", key=key, errors=errors, slower_than=slower)
     return _head(about, raw, what) if method == "head" else _reservoir(about, raw, what)
 
 
@@ -124,8 +124,8 @@ def _reservoir(about: Rule, raw: Mapping[str, object], what: str) -> Rule:
         1.0,
         about.key,
         (),
-        cast("int", rows),
-        cast("float", seconds),
+        rows,
+        seconds,
         about.errors,
         about.slower_than,
     )
@@ -142,14 +142,14 @@ def _keep(given: object, what: str) -> tuple[bool, float | None]:
         _refuse(f"keep errors of {what}", errors, "true or false")
     if slower is not None and (_number(slower) is None or cast("float", _number(slower)) < 0):
         _refuse(f"keep slower_than of {what}", slower, "seconds, such as 0.5")
-    return cast("bool", errors), _number(slower)
+    return errors, _number(slower)
 
 
 def _rate(given: object, what: str) -> float:
     rate = _number(given)
     if rate is None or not (rate == 0 or LEAST_RATE <= rate <= 1):
         _refuse(what, given, f"a number from {LEAST_RATE} to 1, or 0 to keep none")
-    return cast("float", rate)
+    return rate
 
 
 def _number(given: object) -> float | None:

@@ -12,29 +12,33 @@ from watchglass.profile.weights import Squares
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from watchglass.profile.weights import Numbers
     from watchglass.records import Slice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NumberHistory:
-    """A numeric column: `counts` (W, B) per window and grid bucket, `keys` (B) sorted, `missing` (W)."""
+    """A numeric column: `counts` (W, B) per window and grid bucket, `keys` (B) sorted, `missing` (W).
+
+    Where rows were sampled these are effective rows: a window's sums of weights, scaled to as many as tell as much.
+    """
 
     name: str
     centre: float
     scale: float
     keys: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    missing: NDArray[np.int64]
+    counts: Numbers
+    missing: Numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CategoryHistory:
-    """A column of text: `counts` (W, B) per window and value, `missing` (W)."""
+    """A column of text: `counts` (W, B) per window and value, `missing` (W); effective rows where rows were sampled."""
 
     name: str
     values: tuple[str, ...]
-    counts: NDArray[np.int64]
-    missing: NDArray[np.int64]
+    counts: Numbers
+    missing: Numbers
 
 
 ColumnHistory: TypeAlias = NumberHistory | CategoryHistory

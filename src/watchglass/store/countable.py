@@ -119,8 +119,9 @@ def stretches(
         for begin in range(0, 0 if places is None else places + 1, step):
             near = f" AND file_row_number >= {begin} AND file_row_number < {begin + step}" if places >= step else ""
             read = connection.execute(f"SELECT {listed} FROM {file.source} WHERE time IS NOT NULL{near}").fetchnumpy()
-            if len(read["time_"]):
-                yield _stretch(read, file, numbers, tuple(texts))
+            arrays = {name: column for name, column in read.items() if isinstance(column, np.ndarray)}
+            if len(arrays["time_"]):
+                yield _stretch(arrays, file, numbers, tuple(texts))
 
 
 class _Codes:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from watchglass.profile.histories import ColumnHistory
+    from watchglass.profile.weights import Numbers
     from watchglass.records import Slice
     from watchglass.store.folder import Folder
 
@@ -100,16 +101,13 @@ def history(folder: Folder, engine: Engine, model: str, environment: str = "live
         first, windows = span[0], (span[1] - span[0]).days + 1
         with engine.connect() as catalog:
             columns = features_of(catalog, model)
+        rows, more = (_rows(connection, kind, first, windows) for kind in ("rows", "rows2"))
+        worth = rows / np.maximum(rows + more, 1) if more.any() else None
         read = [
-            _column(connection, column, first, windows)
+            _column(connection, column, first, rows, worth)
             for column in columns
             if column.type in ("number", "text", "boolean")
         ]
-        rows = np.zeros(windows, dtype=np.int64)
-        counted = connection.execute(
-            "SELECT date_diff('day', ?::DATE, day) AS w, n FROM merged WHERE kind = 'rows' AND slice = ''", [first]
-        ).fetchnumpy()
-        rows[counted["w"]] = counted["n"]
         version = (
             connection.execute("SELECT max_by(version, day) FROM merged WHERE kind = 'rows' AND slice = ''").fetchone()
             or (None,)
@@ -117,7 +115,23 @@ def history(folder: Folder, engine: Engine, model: str, environment: str = "live
         return History(model, environment, first, rows, tuple(read), _labels(connection, first, windows), version)
 
 
-def _column(connection: duckdb.DuckDBPyConnection, column: Feature, first: date, windows: int) -> ColumnHistory:
+def _rows(connection: duckdb.DuckDBPyConnection, kind: str, first: date, windows: int) -> NDArray[np.int64]:
+    query = "SELECT date_diff('day', ?::DATE, day) AS w, sum(n)::BIGINT AS n FROM merged WHERE kind = ? AND slice = '' GROUP BY w"
+    counted = connection.execute(query, [first, kind]).fetchnumpy()
+    rows = np.zeros(windows, dtype=np.int64)
+    rows[counted["w"]] = counted["n"]
+    return rows
+
+
+def _column(
+    connection: duckdb.DuckDBPyConnection,
+    column: Feature,
+    first: date,
+    rows: NDArray[np.int64],
+    worth: NDArray[np.float64] | None,
+) -> ColumnHistory:
+    """Read a column's counts; with `worth`, of a window's unit of weight, as effective rows (Kish: Σw / Σw²)."""
+    windows = len(rows)
     query = "SELECT date_diff('day', ?::DATE, day) AS w, kind, bucket, value, n FROM merged WHERE name = ? AND slice = '' ORDER BY bucket, value"
     entries = connection.execute(query, [first, column.name]).fetchnumpy()
     window, n, kind = (
@@ -132,11 +146,19 @@ def _column(connection: duckdb.DuckDBPyConnection, column: Feature, first: date,
         keys, index = np.unique(entries["bucket"][~absent].astype(np.int64), return_inverse=True)
         counts = np.zeros((windows, len(keys)), dtype=np.int64)
         np.add.at(counts, (window[~absent], index), n[~absent])
-        return NumberHistory(column.name, column.centre or 0.0, column.scale or 1.0, keys, counts, missing)
+        shown, gone = _worth(counts, missing, worth)
+        return NumberHistory(column.name, column.centre or 0.0, column.scale or 1.0, keys, shown, gone)
     values, index = np.unique(np.asarray(entries["value"], dtype=object)[~absent].astype(str), return_inverse=True)
     counts = np.zeros((windows, len(values)), dtype=np.int64)
     np.add.at(counts, (window[~absent], index), n[~absent])
-    return CategoryHistory(column.name, tuple(values.tolist()), counts, missing)
+    shown, gone = _worth(counts, missing, worth)
+    return CategoryHistory(column.name, tuple(values.tolist()), shown, gone)
+
+
+def _worth(
+    counts: NDArray[np.int64], missing: NDArray[np.int64], worth: NDArray[np.float64] | None
+) -> tuple[Numbers, Numbers]:
+    return (counts, missing) if worth is None else (counts * worth[:, None], missing * worth)
 
 
 def _labels(connection: duckdb.DuckDBPyConnection, first: date, windows: int) -> LabelHistory:
