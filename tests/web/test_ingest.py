@@ -178,6 +178,10 @@ def test_health_says_when_something_was_written_last(server):
     assert told["queue_bytes"] == 0
     assert told["last_commit"].startswith("20")
     assert told["failed"] == {}
+    drops = {"kind": "drops", "writer": "h:1:a", "reasons": {"ENOSPC": 3}, "time": 1_772_323_200_000_000}
+    assert server.post("events", lines(drops, {**drops, "writer": "h:2:b"})).json()["accepted"] == 2
+    server.rows("SELECT 1")
+    assert server.get("/api/v1/health").json()["dropped"] == {"ENOSPC": 6}
     assert told["maintenance"] is None
 
 

@@ -128,6 +128,10 @@ class Kind:
     needs: tuple[str, ...]
     fields: Mapping[str, Field]
     times: tuple[str, ...] = ("time",)
+    about: str | None = None
+    """The one field, of any type, that it is about and cannot do without."""
+    gets_id: bool = False
+    """Whether one without an id gets one."""
 
 
 def _texts(*names: str) -> dict[str, Field]:
@@ -163,24 +167,26 @@ _MODEL: Final = {
     "false_alerts_per_year": _NUMBER,
 }
 KINDS: Final[Mapping[str, Kind]] = {
-    "prediction": Kind("rows", ("model", "id"), _PREDICTION),
-    "label": Kind("rows", ("model", "id"), _texts("model", "id", "environment")),
+    "prediction": Kind("rows", ("model", "id"), _PREDICTION, gets_id=True),
+    "label": Kind("rows", ("model", "id"), _texts("model", "id", "environment"), about="label"),
     "metric": Kind(
-        "rows", ("name",), {**_texts("name"), **_CONTEXT, "value": _NUMBER, "step": _STEP, "labels": _OBJECT}
+        "rows",
+        ("name",),
+        {**_texts("name"), **_CONTEXT, "value": _NUMBER, "step": _STEP, "labels": _OBJECT},
+        about="value",
     ),
     "log": Kind(
         "rows", ("message",), {"message": _ANY_TEXT, **_texts("logger"), **_CONTEXT, "level": _LEVEL, "tags": _OBJECT}
     ),
-    "run": Kind("graph", ("id", "component"), _RUN, ("started", "ended")),
+    "run": Kind("graph", ("id", "component"), _RUN, ("started", "ended"), gets_id=True),
     "component": Kind("graph", ("name",), {**_texts("name", "description", "owner"), "tags": _LIST}),
     "read": Kind("graph", ("run", "name"), _EDGE),
     "write": Kind("graph", ("run", "name"), _EDGE),
     "model": Kind("graph", ("name",), _MODEL),
-    "schema": Kind("graph", ("model",), {**_texts("model"), "columns": Field(frozenset(), _columns)}),
+    "schema": Kind("graph", ("model",), {**_texts("model"), "columns": Field(frozenset(), _columns)}, about="columns"),
     "deployment": Kind("graph", ("model", "version"), _texts("model", "version", "environment", "run")),
-    "drops": Kind("graph", ("writer",), {**_texts("writer"), "reasons": _OBJECT}),
+    "drops": Kind("graph", ("writer",), {**_texts("writer"), "reasons": _OBJECT}, about="reasons"),
 }
-_MUST_HAVE: Final = {"label": "label", "metric": "value", "schema": "columns", "drops": "reasons"}
 _EMPTY_WILL_DO: Final = ("message",)
 
 
@@ -192,14 +198,23 @@ def completed(event: Event, kind: Kind, newest: int, *, exact: bool = False) -> 
         if field is not None and type(value) not in field.fits:
             event[name] = field.mend(name, value)
     for name in kind.needs:
-        if not event.get(name) and not (name in _EMPTY_WILL_DO and event.get(name) == ""):
-            message = (
-                f"{name} is missing" if name not in event else _refuse(name, event[name], "a text that is not empty")
-            )
-            raise BadInput(str(message))
+        if not event.get(name):
+            _fault(event, name)
+    if kind.about is not None and kind.about not in event:
+        message = f"{kind.about} is missing"
+        raise BadInput(message)
     found = event.get("time")
     if type(found) is not int or not MICROSECONDS_FROM <= found <= newest:
         _timed(event, kind, newest, exact=exact)
+
+
+def _fault(event: Event, name: str) -> None:
+    """Refuse an event for a text that it cannot do without."""
+    if name not in event:
+        message = f"{name} is missing"
+        raise BadInput(message)
+    if not (name in _EMPTY_WILL_DO and event[name] == ""):
+        raise _refuse(name, event[name], "a text that is not empty")
 
 
 def _timed(event: Event, kind: Kind, newest: int, *, exact: bool) -> None:
@@ -209,14 +224,6 @@ def _timed(event: Event, kind: Kind, newest: int, *, exact: bool) -> None:
             event[name] = moment(value, name, newest, exact=exact)
         elif name != "ended":
             event[name] = newest - 86_400_000_000  # now: the newest time that will do lies a day ahead
-
-
-def must_have(event: Event, name: str) -> None:
-    """Raise `BadInput` when an event of a kind lacks the one field that it is about."""
-    wanted = _MUST_HAVE.get(name)
-    if wanted is not None and wanted not in event:
-        message = f"{wanted} is missing"
-        raise BadInput(message)
 
 
 def finished(event: Event, newest: int, *, exact: bool = False) -> None:

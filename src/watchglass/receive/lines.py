@@ -18,12 +18,12 @@ from watchglass.capture.encode import canonical, line
 from watchglass.capture.ids import new_id
 from watchglass.errors import BadInput
 from watchglass.receive.columns import News
-from watchglass.receive.kinds import KINDS, completed, finished, must_have
+from watchglass.receive.kinds import KINDS, completed, finished
 from watchglass.receive.moments import latest
 
 if TYPE_CHECKING:
     from watchglass.receive.columns import Columns
-    from watchglass.receive.kinds import Event
+    from watchglass.receive.kinds import Event, Kind
 
 LONGEST: Final = 32 << 20
 """Bytes of one line; a reader's buffer for a line is larger."""
@@ -195,30 +195,31 @@ class Lines:
             self._refuse(raw, reason, plainly=kind not in ("batch", "rejected"))
             return
         try:
-            self._check(event, cast("str", kind), raw)
+            self._check(event, cast("str", kind), shape, raw)
         except BadInput as error:
             self._refuse(raw, str(error), plainly=False)
             return
         self._out[shape.log].append(line(event))
         self._done.accepted += 1
 
-    def _check(self, event: Event, kind: str, raw: bytes) -> None:
-        wanted = self._reading.kind
-        if wanted is not None and kind != wanted:
-            message = f"kind is {kind!r}, but only events of kind {wanted!r} go here; any kind goes to /api/v1/events"
+    def _check(self, event: Event, kind: str, shape: Kind, raw: bytes) -> None:
+        reading = self._reading
+        if reading.kind is not None and kind != reading.kind:
+            message = (
+                f"kind is {kind!r}, but only events of kind {reading.kind!r} go here; any kind goes to /api/v1/events"
+            )
             raise BadInput(message)
         given = None
-        if kind in ("prediction", "run") and event.get("id") is None:
+        if shape.gets_id and event.get("id") is None:
             given = event["id"] = self._new_id()
-        completed(event, KINDS[kind], self._newest, exact=self._reading.exact)
-        must_have(event, kind)
-        if kind == "run":
-            finished(event, self._newest, exact=self._reading.exact)
+        completed(event, shape, self._newest, exact=reading.exact)
         if raw.count(b"[") + raw.count(b"{") > DEEPEST and _deeper_than(event, DEEPEST):
             message = f"nested more than {DEEPEST} deep"
             raise BadInput(message)
         if kind == "prediction":
             self._news.look(event["model"], event.get("features"), event.get("tags"))  # type: ignore[arg-type]  # checked by now
+        elif kind == "run":
+            finished(event, self._newest, exact=reading.exact)
         if given is not None:
             self._done.ids.append((self._number, given))
 

@@ -48,6 +48,16 @@ def published(engine: Engine, segment: str) -> bool:
         raise _unreadable(error) from error
 
 
+def dropped(engine: Engine) -> dict[str, int]:
+    """Count what recording processes said they could not record, by reason."""
+    try:
+        with engine.connect() as connection:
+            query = sa.select(c.drops.c.reason, sa.func.sum(c.drops.c.rows)).group_by(c.drops.c.reason)
+            return {str(reason): int(rows) for reason, rows in connection.execute(query)}
+    except sa.exc.SQLAlchemyError as error:
+        raise _unreadable(error) from error
+
+
 def columns_told(folder: Folder, engine: Engine, model: str) -> list[tuple[str, str]]:
     """Give role and name of the columns that are registered of a model."""
     try:

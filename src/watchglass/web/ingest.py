@@ -87,6 +87,13 @@ class Ingest:
         self._pool = ThreadPoolExecutor(_PARSERS, thread_name_prefix="watchglass-parse")
         self._frames: set[str] = set()
 
+    def dropped(self) -> dict[str, int] | None:
+        """Count what recording processes could not record, by reason; None when the catalog cannot be asked."""
+        try:
+            return ingested.dropped(self._engine)
+        except OSError:
+            return None
+
     def close(self) -> None:
         """Write what waits, and end."""
         self._pool.shutdown(wait=True)

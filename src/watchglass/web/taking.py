@@ -90,15 +90,16 @@ def router(ingest: Ingest, maintenance: Maintenance | None = None) -> APIRouter:
         return await _answered(request, _frame(ingest, request, name))
 
     @routes.get("/health", response_class=Response, responses=HEALTH)
-    async def health() -> Response:
+    def health() -> Response:
         """Say whether the server takes events, what waits, and when it last wrote."""
-        last = ingest.committer.last
+        last, dropped = ingest.committer.last, ingest.dropped()
         told: dict[str, Json] = {
             "status": "up",
             "store": str(ingest.folder.root),
             "queue_bytes": ingest.ledger.held,
             "last_commit": None if last is None else datetime.fromtimestamp(last, UTC).isoformat(),
             "failed": dict(ingest.committer.failed),
+            "dropped": None if dropped is None else dict(dropped),
             "maintenance": None if maintenance is None else maintenance.told(),
         }
         return json(told)

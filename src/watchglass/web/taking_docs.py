@@ -134,13 +134,22 @@ HEALTH: Final[dict[int | str, dict[str, object]]] = {
         "The server is up.",
         {
             "type": "object",
-            "required": ["status", "store", "queue_bytes", "last_commit", "failed", "maintenance"],
+            "required": ["status", "store", "queue_bytes", "last_commit", "failed", "dropped", "maintenance"],
             "properties": {
                 "status": {"type": "string"},
                 "store": {"type": "string"},
                 "queue_bytes": {"type": "integer"},
                 "last_commit": {"type": ["string", "null"], "format": "date-time"},
-                "failed": {"type": "object", "additionalProperties": {"type": "integer"}},
+                "failed": {
+                    "type": "object",
+                    "additionalProperties": {"type": "integer"},
+                    "description": "Events whose requests were told to come again, by reason.",
+                },
+                "dropped": {
+                    "type": ["object", "null"],
+                    "additionalProperties": {"type": "integer"},
+                    "description": "Events that recording processes could not record, by reason, as they told.",
+                },
                 "maintenance": {"type": ["object", "null"]},
             },
         },
