@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -51,6 +50,8 @@ class UnknownName(WatchglassError, LookupError):
         >>> str(UnknownName.named("model", "digts", ["digits", "fraud"], step="watchglass models"))
         "no model 'digts' is recorded. Did you mean 'digits'? Known: digits, fraud. Next: watchglass models"
         """
+        from difflib import get_close_matches  # noqa: PLC0415 - only where a name is wrong
+
         names = sorted(known)
         near = get_close_matches(name, names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""

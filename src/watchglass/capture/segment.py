@@ -10,11 +10,10 @@ import fcntl
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from errno import EBADF, EFBIG, ENOENT, ESTALE, EWOULDBLOCK
 from os import SEEK_CUR, lseek, write
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from watchglass.capture.ids import new_hex
 
@@ -25,8 +24,7 @@ _LOOK_EVERY: Final = 0.05
 _PART: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):  # making a dataclass takes a millisecond of the first event
     """When a segment is closed, and whether each line is brought to the disk before the call returns.
 
     `held` is how many bytes may be kept in memory until the background thread writes them; 0: each line is written
