@@ -53,13 +53,16 @@ def log_prediction(  # noqa: PLR0913 - the settled public face
         "model": model if type(model) is str and model else name(model, "model"),
         "id": new_id() if id is None else name(id, "id"),
         "time": now() if time is None else micros(time),
+        "environment": environment if type(environment) is str and environment else name(environment, "environment"),
+        "features": fields,
+        "tags": labels,
     }
     if version is not None:
         event["version"] = name(version, "version")
-    event["environment"] = environment if type(environment) is str and environment else name(environment, "environment")
-    event["features"] = fields
-    _put_outcome(event, prediction, score)
-    event["tags"] = labels
+    if prediction is not None:
+        event["prediction"] = prediction
+    if score is not None:
+        event["score"] = score if type(score) is float else _score(score)
     if latency is not None:
         event["latency"] = _seconds(latency)
     put_run(event, run)
@@ -87,15 +90,11 @@ def _sample(here: Recorder, sampler: Sampler, event: dict[str, object]) -> None:
         here.row(event)
 
 
-def _put_outcome(event: dict[str, object], prediction: object, score: object) -> None:
-    if prediction is not None:
-        event["prediction"] = prediction
-    if score is None:
-        return
-    if isinstance(score, (str, bytes)):
-        message = f"score cannot be {score!r}: a number, or {{class: number}}, would do"
+def _score(score: object) -> object:
+    if issubclass(type(score), (str, bytes)):
+        message = f"score cannot be {shown(score)}: a number, or {{class: number}}, would do"
         raise BadInput(message)
-    event["score"] = score
+    return score
 
 
 def _mapping(values: object, what: str) -> Mapping[str, object]:

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 ColumnType = Literal["number", "boolean", "text", "json"]
 _TYPES: dict[type, ColumnType] = {int: "number", float: "number", bool: "boolean", str: "text"}
-_SHAPES_KEPT = 256
+_KEYS_KEPT = 10_000
 
 
 class Announced:
-    """What was said of one model: its columns, and the sets of keys of which every column was said."""
+    """What was said of one model: its columns, the keys whose columns were said, as rows hold them, and whole sets of keys."""
 
-    __slots__ = ("columns", "shapes")
+    __slots__ = ("columns", "features", "shapes", "tags")
 
     def __init__(self) -> None:
         self.columns: set[tuple[str, str]] = set()
+        self.features: set[str] = set()
+        self.tags: set[str] = set()
         self.shapes: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
 
 
@@ -44,9 +46,8 @@ def type_of(value: object) -> ColumnType | None:
 def announce(recorder: Recorder, model: str, features: Mapping[str, object], tags: Mapping[str, object]) -> None:
     """Write a schema event if a column of this row was not announced yet; a column without a value waits for one."""
     known = recorder.announced.get(model)
-    shape = (tuple(features), tuple(tags))
     if isinstance(known, Announced):
-        if shape in known.shapes:
+        if known.features.issuperset(features) and (not tags or known.tags.issuperset(tags)):
             return
     else:
         known = recorder.announced[model] = Announced()
@@ -56,12 +57,9 @@ def announce(recorder: Recorder, model: str, features: Mapping[str, object], tag
         if ("feature", text_of(key)) not in known.columns
     ]
     types += [("tag", text_of(key), "text") for key in tags if ("tag", text_of(key)) not in known.columns]
-    if (
-        announce_columns(recorder, model, known, types)
-        and all(kind is not None for _, _, kind in types)
-        and len(known.shapes) < _SHAPES_KEPT
-    ):
-        known.shapes.add(shape)
+    if announce_columns(recorder, model, known, types) and len(known.features) + len(known.tags) < _KEYS_KEPT:
+        known.features.update(key for key in features if ("feature", text_of(key)) in known.columns)
+        known.tags.update(tags)
 
 
 def announce_columns(

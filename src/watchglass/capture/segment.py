@@ -94,6 +94,7 @@ class Log:
         self._root = root
         self._name = name
         self._limits = limits
+        self._roll_at, self._synced = limits.size, limits.sync
         self._handle = -1
         self._inode = (0, 0)
         self._born = 0.0
@@ -220,9 +221,9 @@ class Log:
         finally:
             self._due = -1
         self._size = due
-        if due >= self._limits.size:
+        if due >= self._roll_at:
             self._look_at = 0.0
-        if self._limits.sync:
+        if self._synced:
             os.fsync(handle)
 
     def _finish(self, handle: int, data: bytes, written: int) -> None:
