@@ -132,7 +132,7 @@ def test_the_frame_comes_from_the_earliest_rows_alone_and_stays(bench):
 
 
 def test_a_file_read_in_stretches_gives_the_cells_of_the_whole(bench, monkeypatch):
-    monkeypatch.setattr(countable, "VALUES", 1)  # one row group at a time
+    monkeypatch.setattr(countable, "VALUES", 1)  # two row groups at a time
     chance = random.Random(5)
     features = {"shape": "number", "colour": "text"}
     declare(bench, features, ("site",), ("site",))

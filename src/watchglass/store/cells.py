@@ -64,7 +64,8 @@ def follow(folder: Folder, engine: Engine) -> int:
             return 0
         done = 0
         with engine_room() as connection:
-            connection.execute("SET preserve_insertion_order = true; SET threads = 1")  # a column's frame comes from its earliest rows
+            # a column's frame comes from its earliest rows; a second thread costs a tenth more of the processor
+            connection.execute("SET preserve_insertion_order = true; SET threads = 1")
             for batch in _batches(_pending(engine)):
                 published, counting = [], _Lasting(engine, lease)
                 for model in dict.fromkeys(file.model for file in batch):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROW_GROUP = 16_384
-VALUES = 8_000_000  # how many values are in memory at a time: 64 MB
+LEAST_GROUPS = 2  # the first rows, from which a column's frame is taken, come together
+VALUES = 4_000_000  # how many values are in memory at a time: 32 MB
 DAY = 86_400_000_000  # µs
 
 
@@ -114,7 +115,7 @@ def stretches(
             **{f"t_{i}": codes.category(name, known) for i, (name, known) in enumerate(texts.items())},
         }
         listed = ", ".join(f"{expression} AS {name}" for name, expression in chosen.items())
-        step = max(VALUES // len(chosen) // ROW_GROUP, 1) * ROW_GROUP
+        step = max(VALUES // len(chosen) // ROW_GROUP, LEAST_GROUPS) * ROW_GROUP
         places = (connection.execute(f"SELECT max(file_row_number) FROM {file.source}").fetchone() or (None,))[0]
         for begin in range(0, 0 if places is None else places + 1, step):
             near = f" AND file_row_number >= {begin} AND file_row_number < {begin + step}" if places >= step else ""
