@@ -7,10 +7,11 @@ every body announces it again, which changes nothing.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from watchglass.capture.encode import line
-from watchglass.capture.schema import Announced, type_of
+from watchglass.capture.schema import type_of
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
@@ -22,20 +23,31 @@ _MODELS_KEPT: Final = 4096
 _SHAPES_KEPT: Final = 256
 
 
+Shape: TypeAlias = "tuple[tuple[str, ...], tuple[str, ...]]"
+
+
+@dataclass(slots=True)
+class Known:
+    """What is announced of one model: its columns by role and name, and sets of keys of which every column is."""
+
+    columns: set[tuple[str, str]] = field(default_factory=set)
+    shapes: set[Shape] = field(default_factory=set)
+
+
 class Columns:
     """What this server knows of the columns of models."""
 
     def __init__(self, known: Callable[[str], Iterable[tuple[str, str]]]) -> None:
         """`known` reads (role, name) of a model's columns from the catalog; it may raise `OSError`."""
         self._read = known
-        self._models: dict[str, Announced] = {}
+        self._models: dict[str, Known] = {}
         self._lock = threading.Lock()
 
-    def of(self, model: str) -> Announced:
+    def of(self, model: str) -> Known:
         """Give what is known of a model, read from the catalog when it is met first."""
         found = self._models.get(model)
         if found is None:
-            fresh = Announced()
+            fresh = Known()
             fresh.columns.update(self._read(model))
             with self._lock:
                 while len(self._models) >= _MODELS_KEPT:
@@ -60,7 +72,7 @@ class News:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self.told: dict[str, dict[tuple[str, str], str]] = {}
-        self.shapes: dict[str, set[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+        self.shapes: dict[str, set[Shape]] = {}
 
     def look(self, model: str, features: Mapping[str, object] | None, tags: Mapping[str, object] | None) -> None:
         """Take note of a row's columns; raises `BadInput` for names that no column can have."""
