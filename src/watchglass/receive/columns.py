@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from watchglass.capture.encode import line
 from watchglass.capture.schema import type_of
@@ -20,18 +20,23 @@ if TYPE_CHECKING:
 WIDEST: Final = 4000
 """Columns that a model may have; names that are data (an id as a feature's name) would otherwise grow without end."""
 _MODELS_KEPT: Final = 4096
-_SHAPES_KEPT: Final = 256
 
 
-Shape: TypeAlias = "tuple[tuple[str, ...], tuple[str, ...]]"
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Known:
-    """What is announced of one model: its columns by role and name, and sets of keys of which every column is."""
+    """What is announced of one model: the names of its features and of its tags."""
 
-    columns: set[tuple[str, str]] = field(default_factory=set)
-    shapes: set[Shape] = field(default_factory=set)
+    features: set[str] = field(default_factory=set)
+    tags: set[str] = field(default_factory=set)
+
+    def of(self, role: str) -> set[str]:
+        """Give the names of a role."""
+        return self.tags if role == "tag" else self.features
+
+    @property
+    def width(self) -> int:
+        """How many columns it has."""
+        return len(self.features) + len(self.tags)
 
 
 class Columns:
@@ -48,7 +53,8 @@ class Columns:
         found = self._models.get(model)
         if found is None:
             fresh = Known()
-            fresh.columns.update(self._read(model))
+            for role, name in self._read(model):
+                fresh.of(role).add(name)
             with self._lock:
                 while len(self._models) >= _MODELS_KEPT:
                     self._models.pop(next(iter(self._models)), None)
@@ -59,11 +65,8 @@ class Columns:
         """Believe what is on the disk by now."""
         for model, told in news.told.items():
             known = self.of(model)
-            with self._lock:
-                known.columns.update(told)
-                for shape in news.shapes.get(model, ()):
-                    if len(known.shapes) < _SHAPES_KEPT:
-                        known.shapes.add(shape)
+            for role, name in told:
+                known.of(role).add(name)
 
 
 class News:
@@ -72,40 +75,33 @@ class News:
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self.told: dict[str, dict[tuple[str, str], str]] = {}
-        self.shapes: dict[str, set[Shape]] = {}
 
     def look(self, model: str, features: Mapping[str, object] | None, tags: Mapping[str, object] | None) -> None:
         """Take note of a row's columns; raises `BadInput` for names that no column can have."""
-        shape = (tuple(features or ()), tuple(tags or ()))
         known = self._columns.of(model)
-        if shape in known.shapes or shape in self.shapes.get(model, ()):
+        if known.features.issuperset(features or ()) and known.tags.issuperset(tags or ()):
             return
         told = self.told.get(model, {})
-        fresh: dict[tuple[str, str], str] = {}
-        open_ends = False
+        fresh: list[tuple[str, str, str]] = []
         for role, names in (("feature", features or {}), ("tag", tags or {})):
             for name, value in names.items():
-                if (role, name) in known.columns or (role, name) in told:
+                if name in known.of(role) or (role, name) in told:
                     continue
                 _check(name, role)
                 kind = "text" if role == "tag" else type_of(value)
-                if kind is None:
-                    open_ends = True  # a column without a value waits for one
-                else:
-                    fresh[role, name] = kind
-        if fresh and len(known.columns) + len(told) + len(fresh) > WIDEST:
-            raise _too_wide(model)
-        self.told.setdefault(model, {}).update(fresh)
-        if not open_ends and len(self.shapes.setdefault(model, set())) < _SHAPES_KEPT:
-            self.shapes[model].add(shape)
+                if kind is not None:  # a column without a value waits for one
+                    fresh.append((role, name, kind))
+        self.tell(model, fresh)
 
     def tell(self, model: str, columns: Iterable[tuple[str, str, str]]) -> None:
         """Take note of columns whose types are said: role, name, type; raises `BadInput` as `look` does."""
-        known = self._columns.of(model)
-        fresh = {(role, name): kind for role, name, kind in columns if (role, name) not in known.columns}
-        if fresh and len(known.columns) + len(fresh) > WIDEST:
-            raise _too_wide(model)
-        self.told.setdefault(model, {}).update(fresh)
+        known, told = self._columns.of(model), self.told.get(model, {})
+        fresh = {(role, name): kind for role, name, kind in columns if name not in known.of(role)}
+        if fresh and known.width + len(told) + len(fresh) > WIDEST:
+            message = f"model {model!r:.80} would have more than {WIDEST} features and tags: put what varies into one feature, as an object"
+            raise BadInput(message)
+        if fresh:
+            self.told.setdefault(model, {}).update(fresh)
 
     def events(self, now: int) -> list[bytes]:
         """Write the schema events."""
@@ -119,7 +115,6 @@ class News:
                 }
             )
             for model, told in self.told.items()
-            if told
         ]
 
 
@@ -127,9 +122,3 @@ def _check(name: str, role: str) -> None:
     if not name:
         message = f"a {role} has no name"
         raise BadInput(message)
-
-
-def _too_wide(model: str) -> BadInput:
-    return BadInput(
-        f"model {model!r:.80} would have more than {WIDEST} features and tags: put what varies into one feature, as an object"
-    )
