@@ -123,3 +123,17 @@ def test_pairs_of_declared_tags_have_their_own_counts(bench):
     place = labels.slices.index(pair)
     assert (labels.rows[0, place], labelled[0, place], correct[0, place]) == (3, 3, 3)
     assert len(labels.slices) == 1 + 2 + 1 + 2
+
+
+def test_a_clock_that_stood_at_zero_does_not_make_a_window_of_every_day_since():
+    from datetime import date, timedelta
+
+    from watchglass.store.histories import STRAY, first_day
+
+    begin = date(2026, 3, 1)
+    days = [begin + timedelta(days=number) for number in range(30)]
+    assert first_day([date(1, 1, 1), date(1970, 1, 1), *days]) == begin
+    assert first_day(days) == begin
+    before = [date(2024, 1, 1) + timedelta(days=number) for number in range(STRAY + 1)]
+    assert first_day([*before, *days]) == before[0], "a model that paused is no broken clock"
+    assert first_day([date(1970, 1, 1)]) == date(1970, 1, 1)

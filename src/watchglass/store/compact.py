@@ -131,13 +131,11 @@ def _round(folder: Folder, engine: Engine, lease: Lease, done: Compacted) -> boo
         rejected = list(loaded.rejected)
         try:
             published = _write(folder, connection, ready, loaded, columns, rejected)
-        except duckdb.Error as error:
-            bad = [s for s in ready if s.sidecar is not None and not frames.readable(connection, s)]
-            if not bad:
+        except duckdb.Error:
+            if not (broken := _broken_frames(connection, ready, columns)):
                 raise
-            for segment in bad:
-                why = f"this columnar segment cannot be read ({str(error).splitlines()[0]})"
-                done.rejected += _refuse(folder, engine, segment.path, why)
+            for segment, why in broken:
+                done.rejected += _refuse(folder, engine, segment.path, f"this columnar segment cannot be read ({why})")
             return True
         with writing(engine) as transaction:
             lease.check(transaction)
@@ -263,6 +261,17 @@ def _frame_misfits(
     ]
 
 
+def _broken_frames(
+    connection: duckdb.DuckDBPyConnection, ready: Sequence[Segment], columns: Mapping[str, Columns]
+) -> list[tuple[Segment, str]]:
+    """Find the columnar segments whose rows cannot be had, and why."""
+    framed = [segment for segment in ready if segment.sidecar is not None]
+    faults = [
+        (s, frames.fault(connection, frames.rows_of(s, columns[str((s.sidecar or {})["model"])]))) for s in framed
+    ]
+    return [(segment, why) for segment, why in faults if why is not None]
+
+
 def _frame_selects(
     connection: duckdb.DuckDBPyConnection,
     chosen: Sequence[Segment],
@@ -272,8 +281,7 @@ def _frame_selects(
     """Write the SELECTs of columnar segments; rows whose time cannot be are told and left out."""
     latest, found = latest_time(), []
     for segment in chosen:
-        predictions = frames.kind_of(segment) == "predictions"
-        select = frames.predictions(segment, columns) if predictions else frames.labels(segment)
+        select = frames.rows_of(segment, columns)
         rejected += frames.untimely(connection, segment, select, latest)
         found.append(frames.bounded(select, latest))
     return found

@@ -101,20 +101,20 @@ def misfits(connection: duckdb.DuckDBPyConnection, segment: Segment, columns: Co
     ]
 
 
-def readable(connection: duckdb.DuckDBPyConnection, segment: Segment) -> bool:
-    """Say whether every value of a columnar segment can be read, and it has the columns its sidecar names."""
-    about = cast("Mapping[str, Sequence[str]]", segment.sidecar)
-    named = [
-        *cast("Mapping[str, str | None]", about["columns"]).values(),
-        *(about.get("features") or ()),
-        *(about.get("tags") or ()),
-    ]
-    chosen = ", ".join(f"max(hash({identifier(name)}))" for name in dict.fromkeys(named) if name)
+def rows_of(segment: Segment, columns: Columns, where: str | None = None) -> str:
+    """Write the SELECT of a columnar segment of either kind."""
+    if kind_of(segment) == "predictions":
+        return predictions(segment, columns, where)
+    return labels(segment, where)
+
+
+def fault(connection: duckdb.DuckDBPyConnection, select: str) -> str | None:
+    """Say why the rows of a columnar segment cannot be had: it lacks a column, holds what cannot be a time, or is broken."""
     try:
-        connection.execute(f"SELECT {chosen or 'count(*)'} FROM {_source(segment, None)}").fetchone()
-    except duckdb.Error:
-        return False
-    return True
+        connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM ({select})").fetchone()
+    except duckdb.Error as error:
+        return str(error).splitlines()[0]
+    return None
 
 
 def labels(segment: Segment, where: str | None = None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,8 @@ from watchglass.store.models import Feature, features_of
 from watchglass.store.quoting import literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
     from numpy.typing import NDArray
     from sqlalchemy.engine import Engine
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from watchglass.profile.weights import Numbers
     from watchglass.records import Slice
     from watchglass.store.folder import Folder
+
+
+STRAY = 7  # days with rows
+LONGEST_GAP = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +91,21 @@ def _cells(folder: Folder, engine: Engine, model: str) -> str:
     return f"read_parquet([{', '.join(literal(str(folder.tables / path)) for path in paths)}])" if paths else ""
 
 
+def first_day(days: Sequence[date]) -> date:
+    """Give the day of the first window, of the days in order that have rows.
+
+    Some few days that lie more than a year before all others are a broken clock's (1970, year 1): their rows are in
+    the tables and in the cells, but there is no window to judge for each day since.
+
+    >>> first_day([date(1970, 1, 1), date(2026, 3, 1), date(2026, 3, 2)])
+    datetime.date(2026, 3, 1)
+    """
+    for place, (before, after) in enumerate(pairwise(days[: STRAY + 1]), start=1):
+        if after - before > LONGEST_GAP and len(days) - place >= place:
+            return first_day(days[place:])
+    return days[0]
+
+
 def history(folder: Folder, engine: Engine, model: str, environment: str = "live") -> History | None:
     """Read everything counted of a model in an environment; None when there are no rows."""
     cells = _cells(folder, engine, model)
@@ -95,10 +117,17 @@ def history(folder: Folder, engine: Engine, model: str, environment: str = "live
             f"CREATE TEMP TABLE merged AS {kept} FROM {cells} WHERE environment = ? GROUP BY ALL HAVING sum(n) != 0",
             [environment],
         )
-        span = connection.execute("SELECT min(day), max(day) FROM merged WHERE kind = 'rows'").fetchone()
-        if span is None or span[0] is None:
+        days = [
+            row[0]
+            for row in connection.execute(
+                "SELECT DISTINCT day FROM merged WHERE kind = 'rows' AND slice = '' ORDER BY day"
+            ).fetchall()
+        ]
+        if not days:
             return None
-        first, windows = span[0], (span[1] - span[0]).days + 1
+        first = first_day(days)
+        connection.execute("DELETE FROM merged WHERE day < ?", [first])
+        windows = (days[-1] - first).days + 1
         with engine.connect() as catalog:
             columns = features_of(catalog, model)
         rows, more = (_rows(connection, kind, first, windows) for kind in ("rows", "rows2"))

@@ -15,7 +15,7 @@ import duckdb
 from watchglass.capture.encode import plain
 from watchglass.capture.schema import type_of
 from watchglass.store.lines import RAW_KEPT, Rejected, each_line, has_half_pairs, in_memory, latest_time, shown, sift
-from watchglass.store.quoting import identifier, literal, struct_type
+from watchglass.store.quoting import identifier, literal
 from watchglass.store.rows import Layout, odd, reader
 
 if TYPE_CHECKING:
@@ -179,32 +179,29 @@ def misfits(connection: duckdb.DuckDBPyConnection, model: str, columns: Columns,
         typed = [(name, kind) for name, kind in kinds if kind != "VARCHAR"]
         if not typed:
             continue
-        parsed = struct_type(typed)
-        shape = literal(json.dumps(dict(typed)))
+        shape, texts = (
+            literal(json.dumps(dict(fields))) for fields in (typed, [(name, "VARCHAR") for name, _ in typed])
+        )
         rows = (
-            f"SELECT id, version, environment, features, tags, {source} AS source, json_transform({source}, {shape})::{parsed} AS typed"
+            f"SELECT id, version, environment, features, tags, json_transform({source}, {texts}) AS said, json_transform({source}, {shape}) AS typed"
             f" FROM raw_lines WHERE kind = 'prediction' AND model = {literal(model)}"
         )
-        for name, kind in typed:
-            lost = f"json_extract_string(source, {literal(json_path(name))}) IS NOT NULL AND typed.{identifier(name)} IS NULL"
-            found += _told(connection, f"FROM ({rows}) WHERE {lost}", (segment, model, source[:-1], name, kind))
+        lost = [f"said.{identifier(name)} IS NOT NULL AND typed.{identifier(name)} IS NULL" for name, _ in typed]
+        counts = connection.execute(
+            f"SELECT {', '.join(f'count(*) FILTER ({condition})' for condition in lost)} FROM ({rows})"
+        ).fetchone()
+        for (name, kind), condition, total in zip(typed, lost, counts or (), strict=True):
+            if total:
+                about = f"{source[:-1]} {name!r} of model {model!r}: value is not a {kind}, kept as NULL"
+                found += _told(connection, f"FROM ({rows}) WHERE {condition}", (segment, model, about), total)
     return found
 
 
-def _told(connection: duckdb.DuckDBPyConnection, rows: str, about: tuple[str, str, str, str, str]) -> list[Rejected]:
-    segment, model, role, name, kind = about
-    total = int((connection.execute(f"SELECT count(*) {rows}").fetchone() or (0,))[0])
-    if not total:
-        return []
-    reason = f"{role} {name!r} of model {model!r}: value is not a {kind}, kept as NULL"
+def _told(connection: duckdb.DuckDBPyConnection, rows: str, about: tuple[str, str, str], total: int) -> list[Rejected]:
+    segment, model, reason = about
     line = "json_object('kind', 'prediction', 'model', ?, 'id', id, 'version', version, 'environment', environment, 'features', features, 'tags', tags)::VARCHAR"
     raws = connection.execute(f"SELECT {line} {rows} LIMIT {MISFITS_KEPT}", [model]).fetchall()
     found = [Rejected(segment, None, reason, raw[:RAW_KEPT]) for (raw,) in raws]
     if total > len(found):
         found.append(Rejected(segment, None, reason, None, total - len(found)))
     return found
-
-
-def json_path(name: str) -> str:
-    """Give the JSON path of a key, whatever characters it holds."""
-    return '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -12,10 +12,13 @@ import uuid
 import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from watchglass.store.frames import rows_of
+from watchglass.store.models import Columns
 from watchglass.store.quoting import literal
 from watchglass.store.snapshot import Snapshot, Tables, snapshot
 from watchglass.store.tail import Tail, slot_path
@@ -69,6 +72,18 @@ class Reader:
         self._tail = Tail(self._connection.cursor(), self._room.absolute(), self._slots)
         self.close = weakref.finalize(self, _swept, self._connection, self._room, self._slots, self._pid)
 
+    def _links(self, found: Snapshot) -> dict[str, str]:
+        """Give a path for each live columnar segment whose rows can be had."""
+        links = {}
+        for segment in found.live:
+            if segment.sidecar is None:
+                continue
+            columns = found.columns.get(str(segment.sidecar["model"]), Columns((), ()))
+            path = self._tail.link(segment, partial(rows_of, segment, columns))
+            if path is not None:
+                links[segment.name] = path
+        return links
+
     @property
     def inherited(self) -> bool:
         """Whether this process is not the one that made it."""
@@ -80,7 +95,7 @@ class Reader:
         with snapshot(self._folder, engine) as found:
             pieces = self._tail.take(found.live, whole=whole) if rows else []
             try:
-                links = {s.name: self._tail.link(s) for s in found.live if s.sidecar} if rows else {}
+                links = self._links(found) if rows else {}
                 self._tail.forget_links(found.live) if rows else None
                 tables = Tables([piece.source for piece in pieces], links, whole)
                 cursor = self._connection.cursor()

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from watchglass.store.lines import EXACT_UNTIL, FIRST, HEADER, KINDS, LAST
+from watchglass.store.lines import EXACT_UNTIL, FIRST, HEADER, KINDS, LAST, LONGEST
 from watchglass.store.quoting import identifier, literal, struct_type
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def reader(paths: Sequence[str], layout: Layout, *, rows: bool = True, named: bo
     columns = {**OUTER, **({"features": layout.features, "tags": "JSON"} if rows else {})}
     listed = ", ".join(literal(path) for path in paths)
     typed = ", ".join(f"{name}: {literal(kind)}" for name, kind in columns.items())
-    options = "format = 'newline_delimited', maximum_object_size = 67108864" + (", filename = true" if named else "")
+    options = f"format = 'newline_delimited', maximum_object_size = {LONGEST}" + (", filename = true" if named else "")
     return f"read_json([{listed}], columns = {{{typed}}}, {options})"
 
 

@@ -21,7 +21,7 @@ from watchglass.store.catalog import segments
 from watchglass.store.lines import has_half_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import Connection
@@ -121,10 +121,23 @@ def _sidecar(path: Path) -> dict[str, object] | None:
     """Read what a columnar segment holds; None when that is not there, or says nothing that can be used."""
     try:
         found = json.loads(path.with_name(path.name + ".json").read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
-    known = isinstance(found, dict) and isinstance(found.get("columns"), dict) and isinstance(found.get("model"), str)
-    return found if known and found.get("kind") in ("predictions", "labels") else None
+    return found if isinstance(found, dict) and _tells(found) else None
+
+
+def _tells(about: Mapping[str, object]) -> bool:
+    """Say whether a sidecar tells what is needed: a kind, a model, and which column is what."""
+    wanted = {"predictions": ("time", "prediction"), "labels": ("time", "id", "label")}.get(str(about.get("kind")))
+    columns = about.get("columns")
+    if wanted is None or not isinstance(about.get("model"), str) or not isinstance(columns, dict):
+        return False
+    lists = [about.get(name) or [] for name in ("features", "tags")]
+    return (
+        all(isinstance(columns.get(name), str) for name in wanted)
+        and all(name is None or isinstance(name, str) for name in columns.values())
+        and all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists)
+    )
 
 
 def _broken(segment: Segment) -> bool:

@@ -105,7 +105,11 @@ def prediction_parts(moment: Snapshot, tail: Tables, model: str | None) -> list[
     parts = [rows.predictions(columns, rows.Layout(), model, table=table) for table in tail.lines]
     named = {file.model for file in moment.files if file.kind == "predictions"} if model is None else {model}
     parts += [f"SELECT * FROM {source}" for name in sorted(named) for source in _files(moment, "predictions", name)]
-    return parts + [frames.predictions(s, columns, tail.frames[s.name]) for s in moment.framed("predictions", model)]
+    return parts + [
+        frames.bounded(frames.predictions(s, columns, tail.frames[s.name]), latest_time())
+        for s in moment.framed("predictions", model)
+        if s.name in tail.frames
+    ]
 
 
 def label_parts(moment: Snapshot, tail: Tables, model: str | None = None) -> list[str]:
@@ -113,7 +117,9 @@ def label_parts(moment: Snapshot, tail: Tables, model: str | None = None) -> lis
     parts = [rows.labels(model, table=table) for table in tail.lines]
     parts += [f"SELECT * FROM {source}" for source in _files(moment, "labels", model)]
     return parts + [
-        frames.bounded(frames.labels(s, tail.frames[s.name]), latest_time()) for s in moment.framed("labels", model)
+        frames.bounded(frames.labels(s, tail.frames[s.name]), latest_time())
+        for s in moment.framed("labels", model)
+        if s.name in tail.frames
     ]
 
 

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from watchglass.store.frames import fault
 from watchglass.store.lines import has_half_pairs, latest_time, sift
 from watchglass.store.quoting import literal
 from watchglass.store.rows import Layout, odd, reader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from watchglass.store.segments import Segment
@@ -57,6 +58,7 @@ class Tail:
         self._slots = slots
         self._parsed: list[_Parsed] = []
         self._links: dict[str, Path] = {}
+        self._broken: set[str] = set()
         self._lock = threading.Lock()
 
     def take(self, live: Sequence[Segment], *, whole: bool) -> list[Piece]:
@@ -79,14 +81,19 @@ class Tail:
                 piece.parsed.users -= 1
             self._drop()
 
-    def link(self, segment: Segment) -> str:
-        """Give a columnar segment a path that stays as long as it is live for this reader."""
+    def link(self, segment: Segment, select: Callable[[str], str]) -> str | None:
+        """Give a columnar segment a path that stays as long as it is live for this reader; None when its rows cannot be had.
+
+        `select` writes the SELECT of its rows at a path. What cannot be had is told when it is compacted.
+        """
         with self._lock:
             path = self._links.get(segment.name)
             if path is None or not path.exists():
                 path = self._links[segment.name] = self._room / segment.name
                 _kept(segment, path)
-            return str(path)
+                if fault(self._connection, select(str(path))) is not None:
+                    self._broken.add(segment.name)
+            return None if segment.name in self._broken else str(path)
 
     def _news(self, held: dict[str, Segment]) -> list[Stretch]:
         done: dict[str, int] = {}
@@ -181,6 +188,7 @@ class Tail:
         with self._lock:
             for name in [name for name in self._links if name not in names]:
                 self._links.pop(name).unlink(missing_ok=True)
+                self._broken.discard(name)
 
 
 def slot_path(slot: int) -> str:
