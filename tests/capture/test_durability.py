@@ -214,3 +214,22 @@ def test_fast_has_data_in_the_log_soon_and_on_the_disk_within_about_a_second(tmp
     assert acknowledged < written, "the caller did not wait for it"
     assert written - acknowledged < 1.5
     assert min(files) - acknowledged < 3
+
+
+def test_fast_with_block_loses_nothing_however_fast_the_callers_are(logs, lost, monkeypatch):
+    monkeypatch.setenv("WATCHGLASS_HELD_BYTES", "100000")
+    wg.init(logs.root, durability="fast", on_full="block")
+    threads = [
+        threading.Thread(target=lambda k=k: [wg.log_label("m", f"{k}-{n}", "x" * 500) for n in range(1000)])
+        for k in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    recorder.close()
+    assert lost() == {}
+    ids = [row["id"] for row in logs.rows("label")]
+    assert sorted(ids) == sorted(f"{k}-{n}" for k in range(3) for n in range(1000))
+    for k in range(3):
+        assert [one for one in ids if one.startswith(f"{k}-")] == [f"{k}-{n}" for n in range(1000)], "in order"

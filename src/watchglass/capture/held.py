@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from errno import ENOBUFS
+from time import sleep
 from typing import TYPE_CHECKING, Final
 
 from watchglass.capture.segment import Log
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from watchglass.capture.segment import Limits
 
 _PER_LINE: Final = 64  # what Python keeps beside a line's bytes
-_AT_ONCE: Final = 1 << 20
+_AT_ONCE: Final = 1 << 22
+_YIELD: Final = 0.0005
 
 
 class HeldLog(Log):
@@ -24,6 +26,7 @@ class HeldLog(Log):
     def __init__(self, root: str, name: str, limits: Limits, wake: Callable[[], None]) -> None:
         super().__init__(root, name, limits)
         self._most = limits.held
+        self._crowd = limits.held - limits.held // 4
         self._wake = wake
         self._renew()
 
@@ -51,15 +54,18 @@ class HeldLog(Log):
                 call = len(self._lines) == 1 or self._bytes >= self._urgent
                 if self._bytes >= self._urgent:
                     self._urgent = self._most + 1  # called once
+                crowded = self._bytes + self._leaving > self._crowd and self._trouble is None
             elif size <= self._most:
                 raise self._trouble or OSError(ENOBUFS, f"{os.strerror(ENOBUFS)}: {self._most} bytes wait for the disk")
             else:
-                call = None
+                call, crowded = None, False
         if call is None:  # no memory that it may have would do
             self.drain()
             super().append(data)
         elif call:
             self._wake()
+        if crowded:  # callers that never let go of the interpreter would keep the background thread from writing
+            sleep(_YIELD)
 
     def drain(self) -> None:
         """Write what waits; what the disk refuses goes on waiting."""
