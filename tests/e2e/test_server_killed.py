@@ -20,7 +20,7 @@ import watchglass as wg
 from tests.e2e.torture import LONG, QUICK_ROLL, SEED, Writers, bound, check_end, declare, kill, seen, stop
 from watchglass.store.doctor import diagnose
 
-KILLS = 60 if LONG else 3
+KILLS = 60 if LONG else 4
 COUNT = 1_000_000
 
 
