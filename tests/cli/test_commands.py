@@ -52,6 +52,7 @@ def test_every_command_has_help_and_the_list_is_as_documented():
     assert sorted(commands.commands) == [
         "check",
         "compact",
+        "config",
         "demo",
         "doctor",
         "explain",

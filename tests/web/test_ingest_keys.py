@@ -58,6 +58,7 @@ def test_two_at_once_with_one_key_are_one(tmp_path):
         assert stored(served, "same") == {"n": 2000, "ids": 2000}
 
 
+@pytest.mark.slow
 def test_keys_outlive_the_server_and_compaction(tmp_path):
     folder = tmp_path / "store"
     run = json.dumps({"component": "load"})

@@ -41,6 +41,7 @@ def gone(pid):
     return not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text()
 
 
+@pytest.mark.slow
 def test_what_comes_is_compacted_and_counted_and_a_killed_process_starts_again(tmp_path):
     with serving(tmp_path / "store", "--maintain") as served:
         assert served.post("events", body("a")).status_code == 200
