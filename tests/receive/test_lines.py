@@ -29,9 +29,7 @@ def plain(**more):
 
 @given(
     st.lists(
-        st.sampled_from(
-            [json.dumps(plain(message=f"a{n}")) for n in range(3)] + ["", " ", "bad", "5", '{"kind":"x"}']
-        ),
+        st.sampled_from([json.dumps(plain(message=f"a{n}")) for n in range(3)] + ["", " ", "bad", "5", '{"kind":"x"}']),
         max_size=8,
     ),
     st.integers(1, 60),
