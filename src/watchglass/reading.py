@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from watchglass.alert.replaying import Replay
     from watchglass.records import Incident, ModelStatus
     from watchglass.store.answers import Table
-    from watchglass.store.visit import Report
+    from watchglass.store.doctor.visit import Report
 
 
 class Store:
@@ -128,7 +128,7 @@ class Store:
 
         `quick` leaves the sums of the files out. A store whose catalog is broken cannot be opened: `watchglass doctor`.
         """
-        from watchglass.store.doctor import diagnose  # noqa: PLC0415 - costs only who asks
+        from watchglass.store.doctor.examine import diagnose  # noqa: PLC0415 - costs only who asks
 
         return diagnose(self.path, now=datetime.now(UTC), mend=mend, quick=quick)
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.store.bench import BEGIN, Bench, label, prediction
 from watchglass.errors import StoreError
-from watchglass.store.doctor import diagnose
+from watchglass.store.doctor.examine import diagnose
 from watchglass.store.leases import hold
 
 AGES = (1, 1)  # long ago

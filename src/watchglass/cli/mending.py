@@ -12,7 +12,7 @@ from watchglass.cli.printing import json_option, print_json, print_table, progre
 from watchglass.show.words import moment
 
 if TYPE_CHECKING:
-    from watchglass.store.visit import Finding, Report
+    from watchglass.store.doctor.visit import Finding, Report
 
 
 @click.command()
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @json_option
 def doctor(path: str | None, *, mend: bool, quick: bool, as_json: bool) -> None:
     """Check a store: catalog, files, sums, indexes, log. Exit code 1 when an error is left."""
-    from watchglass.store.doctor import diagnose  # noqa: PLC0415 - costs only who asks
+    from watchglass.store.doctor.examine import diagnose  # noqa: PLC0415 - costs only who asks
 
     folder = settings.resolve(settings.STORE, path)
     with progress_bar("files") as moved:

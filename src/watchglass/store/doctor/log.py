@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from watchglass.store import catalog as c
 from watchglass.store import lines
 from watchglass.store.compact import compact, engine_room
+from watchglass.store.doctor.visit import Finding
 from watchglass.store.quarantine import set_aside
 from watchglass.store.quoting import literal
-from watchglass.store.visit import Finding
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from watchglass.store.visit import Visit
+    from watchglass.store.doctor.visit import Visit
 
 OLD = 600.0  # seconds a sealed segment may wait: ten times what a compactor at work lets it
 

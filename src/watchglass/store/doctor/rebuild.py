@@ -17,13 +17,13 @@ from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store.catalog import META, connect, writing
 from watchglass.store.compact import engine_room
-from watchglass.store.elsewhere import IDENTITY, read_log, where_else
-from watchglass.store.files_check import forget_cells, listed
+from watchglass.store.doctor.elsewhere import IDENTITY, read_log, where_else
+from watchglass.store.doctor.files import forget_cells, listed
+from watchglass.store.doctor.salvage import Saved, save
+from watchglass.store.doctor.visit import Finding, Visit
 from watchglass.store.quarantine import quarantine_of, set_aside
 from watchglass.store.quoting import literal
-from watchglass.store.salvage import Saved, save
 from watchglass.store.segments import opened
-from watchglass.store.visit import Finding, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

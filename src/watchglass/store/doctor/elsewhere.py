@@ -16,21 +16,21 @@ from watchglass.store import catalog as c
 from watchglass.store import frames, lines, parquet
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
-from watchglass.store.files_check import listed
+from watchglass.store.doctor.files import listed
+from watchglass.store.doctor.visit import Finding
 from watchglass.store.models import Columns
 from watchglass.store.parquet import described, index_path
 from watchglass.store.quarantine import set_aside
 from watchglass.store.quoting import literal
 from watchglass.store.segments import opened
-from watchglass.store.visit import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from watchglass.store.files_check import Listed
+    from watchglass.store.doctor.files import Listed
+    from watchglass.store.doctor.visit import Severity, Visit
     from watchglass.store.segments import Segment
-    from watchglass.store.visit import Severity, Visit
 
 IDENTITY = {
     "predictions": "hash(environment, id, epoch_us(time))",

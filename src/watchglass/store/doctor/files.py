@@ -11,17 +11,17 @@ import sqlalchemy as sa
 from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
+from watchglass.store.doctor.visit import Finding
 from watchglass.store.models import moment
 from watchglass.store.parquet import index_path, sum_of
 from watchglass.store.quarantine import set_aside
 from watchglass.store.quoting import literal
-from watchglass.store.visit import Finding
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from watchglass.store.visit import Visit
+    from watchglass.store.doctor.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)

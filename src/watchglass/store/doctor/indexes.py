@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from watchglass.store.compact import engine_room
-from watchglass.store.files_check import listed
+from watchglass.store.doctor.files import listed
+from watchglass.store.doctor.visit import Finding
 from watchglass.store.folder import sync_folder
 from watchglass.store.parquet import entries, index_path, write_index
-from watchglass.store.visit import Finding
 
 if TYPE_CHECKING:
-    from watchglass.store.files_check import Listed
-    from watchglass.store.visit import Visit
+    from watchglass.store.doctor.files import Listed
+    from watchglass.store.doctor.visit import Visit
 
 ENTRY = 12  # bytes a row
 

@@ -18,24 +18,24 @@ import sqlalchemy as sa
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store.catalog import connect, writing
-from watchglass.store.elsewhere import check_orphans
-from watchglass.store.files_check import check_files, forget_cells
+from watchglass.store.doctor.elsewhere import check_orphans
+from watchglass.store.doctor.files import check_files, forget_cells
+from watchglass.store.doctor.indexes import check_indexes
+from watchglass.store.doctor.log import check_log, compact_after
+from watchglass.store.doctor.rebuild import rebuild
+from watchglass.store.doctor.salvage import fault_of
+from watchglass.store.doctor.visit import Finding, Report, Visit
 from watchglass.store.folder import prepare
-from watchglass.store.index_check import check_indexes
 from watchglass.store.leases import LASTS, hold
-from watchglass.store.log_check import check_log, compact_after
 from watchglass.store.quarantine import set_aside
-from watchglass.store.rebuild import rebuild
-from watchglass.store.salvage import fault_of
-from watchglass.store.visit import Finding, Report, Visit
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Engine
 
+    from watchglass.store.doctor.visit import Progress
     from watchglass.store.folder import Folder
-    from watchglass.store.visit import Progress
 
 LITTLE_ROOM = 1 << 30
 LEASES = ("compactor", "merger", "cells")
