@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +20,7 @@ from watchglass.store import catalog
 from watchglass.store.cells import follow
 from watchglass.store.compact import compact
 from watchglass.store.folder import prepare
+from watchglass.store.merge import merge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +40,7 @@ def stored(root: Path, traffic: Traffic, rounds: int) -> tuple[Folder, list[Path
         compact(folder, engine)
         follow(folder, engine)
         note(f"round {turn + 1} of {rounds}")
-    if importlib.util.find_spec("watchglass.store.merge") is not None:
-        importlib.import_module("watchglass.store.merge").merge(folder, engine)
+    merge(folder, engine)
     files = catalog.files.c
     query = sa.select(files.path, files.rows).where(files.kind == "predictions", files.removed.is_(None))
     with engine.connect() as connection:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ from watchglass.store.catalog import connect
 from watchglass.store.cells import follow
 from watchglass.store.compact import compact
 from watchglass.store.folder import prepare
+from watchglass.store.merge import merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,14 +23,12 @@ if TYPE_CHECKING:
     from watchglass.store.folder import Folder
 
 PAUSE = 0.5
+GROUPS = 4  # as the server: what waits in the log does not wait for all
 
 
 def steps() -> dict[str, Callable[[Folder, Engine], object]]:
     """List what is done in each round, in order."""
-    found: dict[str, Callable[[Folder, Engine], object]] = {"compact": compact, "cells": follow}
-    if importlib.util.find_spec("watchglass.store.merge") is not None:
-        found["merge"] = importlib.import_module("watchglass.store.merge").merge
-    return found
+    return {"compact": compact, "cells": follow, "merge": lambda folder, engine: merge(folder, engine, GROUPS)}
 
 
 def keep(root: Path) -> Mapping[str, object]:
