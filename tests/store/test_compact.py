@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from tests.store.bench import label, prediction
+from tests.store.bench import BEGIN, label, prediction
 from watchglass.store.catalog import writing
 from watchglass.store.leases import LeaseLost, hold
 
@@ -174,3 +174,24 @@ def test_a_line_that_a_server_refused_is_counted_with_its_own_reason_and_text(be
     assert bench.ask("SELECT line, reason, raw FROM rejected") == [
         {"line": 7, "reason": told["reason"], "raw": told["raw"]}
     ]
+
+
+@pytest.mark.parametrize("said", ['a"b', "a\\b", '"', "\\", "[1]", "é", "", "*", "a/b", "~", "1.5"])
+def test_the_score_of_a_class_of_any_name_is_found(bench, said):
+    bench.model()
+    bench.write("rows", [prediction(0, prediction=said, score={said: 0.25, "other": 0.75})])
+    for _ in range(2):
+        assert bench.ask("SELECT prediction, score FROM predictions") == [{"prediction": said, "score": 0.25}]
+        bench.compact()
+
+
+def test_a_log_line_may_begin_with_a_bracket_without_being_read_the_slow_way(bench):
+    from watchglass.store import loading
+
+    bench.write("rows", [{"kind": "log", "message": "[worker] up", "time": BEGIN}])
+    before = loading._one_by_one
+    loading._one_by_one = None
+    try:
+        assert bench.compact().rows == 1
+    finally:
+        loading._one_by_one = before

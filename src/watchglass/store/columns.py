@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store.quoting import literal
+from watchglass.store.quoting import literal, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,8 +60,7 @@ def shown(connection: duckdb.DuckDBPyConnection, models: Sequence[str]) -> dict[
     of = f"kind = 'prediction' AND model IN ({', '.join(map(literal, models))})"
     for role, source in (("feature", "features"), ("tag", "tags")):
         keys = f"SELECT model, {source}, unnest(json_keys({source})) AS name FROM raw_lines WHERE {of} AND json_type({source}) = 'OBJECT'"
-        place = "'$.\"' || replace(replace(name, '\\', '\\\\'), '\"', '\\\"') || '\"'"
-        query = f"SELECT model, name, max(nullif(json_type({source}, {place}), 'NULL')) FROM ({keys}) WHERE name != '' GROUP BY ALL"
+        query = f"SELECT model, name, max(nullif(json_type({source}, {pointer('name')}), 'NULL')) FROM ({keys}) WHERE name != '' GROUP BY ALL"
         for model, name, kind in connection.execute(query).fetchall():
             found[model, role, name] = "text" if role == "tag" else _TYPES.get(kind or "DOUBLE", "json")
     return found

@@ -181,7 +181,7 @@ def _fault(event: dict[str, object], latest: int) -> str | None:
         return f"unknown kind {kind!r:.80}; known: {', '.join(KINDS)}"
     for name in _NAMES[kind]:
         value = event.get(name)
-        if value is None or isinstance(value, (list, dict)) or (value == "" and name != "message"):
+        if value is None or (name != "message" and (value == "" or isinstance(value, (list, dict)))):
             return f"{name} of a {kind} must be a text, not {value!r:.80}"
     for name in _OBJECTS:
         value = event.get(name)

@@ -26,6 +26,15 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def pointer(name: str) -> str:
+    """Write the expression of the JSON pointer (RFC 6901) to a key; unlike a path it takes any name, empty ones and stars too.
+
+    >>> pointer("prediction")
+    "'/' || replace(replace(prediction, '~', '~0'), '/', '~1')"
+    """
+    return f"'/' || replace(replace({name}, '~', '~0'), '/', '~1')"
+
+
 def struct_type(fields: Iterable[tuple[str, str]]) -> str:
     """Give the type of a STRUCT with these names and types.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from watchglass.store.lines import EXACT_UNTIL, FIRST, HEADER, KINDS, LAST, LONGEST
-from watchglass.store.quoting import identifier, literal, struct_type
+from watchglass.store.quoting import identifier, literal, pointer, struct_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ OUTER: Final[Mapping[str, str]] = {
 }
 _TABLES: Final = {"prediction": "predictions", "label": "labels", "metric": "metrics", "log": "logs"}
 MODELLESS: Final = ("metrics", "logs")
-_SCORE_OF_CLASS: Final = "TRY_CAST(json_extract_string(score, '$.\"' || prediction || '\"') AS DOUBLE)"
+_SCORE_OF_CLASS: Final = f"TRY_CAST(json_extract_string(score, {pointer('prediction')}) AS DOUBLE)"
 WIDEST: Final = 4000
 
 
@@ -99,7 +99,7 @@ def odd(table: str, layout: Layout | None, latest: int) -> str:
     return (
         f"SELECT count(*) FROM {table} WHERE kind IS NULL OR kind NOT IN ({', '.join(map(literal, (*KINDS, HEADER)))})"
         f" OR (kind != {literal(HEADER)} AND (time IS NULL OR time != floor(time) OR time > {min(latest, LAST, EXACT_UNTIL)} OR time < {max(FIRST, -EXACT_UNTIL)}"
-        f" OR CASE kind WHEN 'metric' THEN {named.format('name')} WHEN 'log' THEN message IS NULL OR message[1] IN ('[', '{{')"
+        f" OR CASE kind WHEN 'metric' THEN {named.format('name')} WHEN 'log' THEN message IS NULL"
         f" ELSE {named.format('model')} OR {named.format('id')} END OR weight < 1 OR weight != floor(weight) OR weight > {EXACT_UNTIL}"
         f" OR step != floor(step) OR abs(step) > {EXACT_UNTIL}{objects}))"
     )
