@@ -253,6 +253,21 @@ def test_room_says_what_is_in_the_way(tmp_path):
     assert (full.setting, "100 bytes" in full.text) == ("log_bytes", True)
 
 
+def test_a_log_of_many_files_is_looked_at_less_often(tmp_path):
+    (tmp_path / "log" / "rows").mkdir(parents=True)
+    for number in range(3000):
+        (tmp_path / "log" / "rows" / f"{number}.jsonl").touch()
+    here = room.Room(str(tmp_path), Bounds(100, 0))
+    before = time.process_time()
+    for _ in range(20_000):
+        assert here.look() is None
+    looked = time.process_time() - before
+    before = time.process_time()
+    for _ in range(20):
+        room.look(str(tmp_path), Bounds(100, 0))
+    assert looked < time.process_time() - before, "20,000 questions cost less than 20 looks"
+
+
 def test_losses_are_an_event_too_and_a_process_without_any_leaves_no_file(python, remote):
     script = """
 import watchglass as wg

@@ -62,6 +62,7 @@ class Recorder(tuning.Tunable):
         self._rows = self._log("rows", limits)
         self._logs = (self._rows, self._graph)
         self._losses = Losses(store)
+        self._room = room.Room(store, bounds)
         self._full: Full | None = None
         self._hindered = disabled
         self._beat: Beat | None = None
@@ -208,7 +209,7 @@ class Recorder(tuning.Tunable):
             return 0
 
     def _look(self) -> None:
-        self._full = room.look(self.store, self._bounds)
+        self._full = self._room.look()
         self._hindered = self.disabled or self._full is not None
 
     def _tell(self, *, last: bool = False) -> None:

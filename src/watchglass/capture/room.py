@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from errno import EDQUOT, ENOBUFS, ENOSPC
+from time import monotonic
 from typing import Final, NamedTuple
 
 from watchglass import settings
@@ -12,6 +13,7 @@ from watchglass.capture.segment import LOGS
 FULL: Final = frozenset((ENOSPC, EDQUOT, ENOBUFS))
 """What an operating system says when there is no room now and may be some later."""
 _SHARE: Final = 20
+_PACE: Final = 100
 
 
 class Bounds(NamedTuple):  # making a dataclass takes a millisecond of the first event
@@ -37,6 +39,24 @@ def bounds(on_full: object) -> Bounds:
         free_bytes=settings.resolve(settings.FREE_BYTES),
         block_seconds=settings.resolve(settings.BLOCK_SECONDS) if waits else 0.0,
     )
+
+
+class Room:
+    """Looks at a log now and then: a log of many thousand segments takes a while, of which the host may feel a hundredth."""
+
+    def __init__(self, root: str, bounds: Bounds) -> None:
+        self._root = root
+        self._bounds = bounds
+        self._found: Full | None = None
+        self._again = 0.0
+
+    def look(self) -> Full | None:
+        """Say why the log may not grow, as it was found not long ago."""
+        began = monotonic()
+        if began >= self._again:
+            self._found = look(self._root, self._bounds)
+            self._again = began + _PACE * (monotonic() - began)
+        return self._found
 
 
 def look(root: str, bounds: Bounds) -> Full | None:
