@@ -14,6 +14,7 @@ import urllib.request
 
 import pytest
 
+TURNS = 30 if os.environ.get("WATCHGLASS_TORTURE") == "1" else 8
 APP = """
 import os
 import watchglass as wg
@@ -305,7 +306,7 @@ def busy(name):
         wg.log_prediction("m", id=f"{name}-{number}", features={"x": number}, prediction=0); number += 1
 threads = [threading.Thread(target=busy, args=(f"t{k}",)) for k in range(2)]
 for thread in threads: thread.start()
-for turn in range(30):
+for turn in range(int(os.environ["TURNS"])):
     child = os.fork()
     if child == 0:
         wg.log_label("m", f"child-{turn}", 1)
@@ -316,8 +317,8 @@ stop.set()
 for thread in threads: thread.join()
 """
     for durability in ("default", "fast"):
-        python(script, WATCHGLASS_DURABILITY=durability)
+        python(script, WATCHGLASS_DURABILITY=durability, TURNS=str(TURNS))
     labels = [row["id"] for row in remote.rows("label")]
-    assert collections.Counter(labels) == {f"child-{turn}": 2 for turn in range(30)}
+    assert collections.Counter(labels) == {f"child-{turn}": 2 for turn in range(TURNS)}
     rows = collections.Counter(row["id"] for row in remote.rows("prediction"))
     assert set(rows.values()) <= {1, 2}, "one of each run of the script: no child wrote what its parent had in memory"
