@@ -22,7 +22,7 @@ from watchglass.profile.counting import Places, Rows, count_codes, count_numbers
 from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
-from watchglass.store.countable import Countable, Stretch, fragment, look, stretches, texts_of, values_of
+from watchglass.store.countable import Countable, Known, Stretch, fragment, known_values, look, stretches, texts_of
 from watchglass.store.deltas import Deltas, Groups
 from watchglass.store.labelled import Joined, count_labels
 from watchglass.store.leases import hold
@@ -189,20 +189,18 @@ def _count_predictions(model: _Model, path: str, lasting: _Lasting) -> None:
             counts = count_numbers(stretch.columns[name], centre, edges, stretch.rows)  # type: ignore[arg-type]  # doubles
             _add(model, groups, slices, counts, (name, "number", "coarse"))
         for name, known in texts.items():
-            values = np.array([*map(model.deltas.text, known), model.deltas.text(OTHER)], dtype=np.int64)
+            values = np.array([*map(model.deltas.text, known.values), model.deltas.text(OTHER)], dtype=np.int64)
             coded = count_codes(stretch.columns[name], len(values), stretch.rows)  # type: ignore[arg-type]  # codes
             _add(model, groups, slices, coded, (name, "category", "category"), values)
         lasting.hold_on()
 
 
-def _dictionary(
-    connection: duckdb.DuckDBPyConnection, model: _Model, file: Countable, feature: Feature
-) -> tuple[str, ...]:
+def _dictionary(connection: duckdb.DuckDBPyConnection, model: _Model, file: Countable, feature: Feature) -> Known:
     """Give the values that a column of text is counted by, grown by those of this file up to a thousand."""
-    grown = tuple(dict.fromkeys([*feature.categories, *values_of(connection, file, feature.name)]))[:CATEGORIES]
-    if grown != feature.categories:
-        model.freeze(feature, categories=grown)
-    return grown
+    known = known_values(connection, file, feature.name, feature.categories, CATEGORIES)
+    if known.values != feature.categories:
+        model.freeze(feature, categories=known.values)
+    return known
 
 
 def _frame(model: _Model, name: str, stretch: Stretch) -> tuple[float, tuple[int, ...]]:

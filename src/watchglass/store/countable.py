@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -82,13 +82,26 @@ def _distinct(connection: duckdb.DuckDBPyConnection, source: str, expression: st
     return tuple(row[0] for row in connection.execute(query).fetchall())
 
 
-def values_of(connection: duckdb.DuckDBPyConnection, file: Countable, feature: str) -> list[str]:
-    """List the texts of a feature in a file, the most frequent first."""
+class Known(NamedTuple):
+    """The texts that a feature is counted by, and whether a file may hold others."""
+
+    values: tuple[str, ...]
+    others: bool
+
+
+def known_values(
+    connection: duckdb.DuckDBPyConnection, file: Countable, feature: str, before: tuple[str, ...], most: int
+) -> Known:
+    """Grow the texts that a feature is counted by, up to a number, by those of a file, the most frequent first."""
+    if len(before) >= most:
+        return Known(before[:most], others=True)
     query = (
-        f"SELECT features.{identifier(feature)}::VARCHAR AS v FROM {file.source} WHERE time IS NOT NULL AND v IS NOT NULL"
-        " GROUP BY v ORDER BY count(*) DESC, v"
+        f"SELECT features.{identifier(feature)}::VARCHAR AS v, count(*) OVER () FROM {file.source}"
+        f" WHERE time IS NOT NULL AND v IS NOT NULL GROUP BY v ORDER BY count(*) DESC, v LIMIT {most}"
     )
-    return [row[0] for row in connection.execute(query).fetchall()]
+    seen = connection.execute(query).fetchall()
+    grown = tuple(dict.fromkeys([*before, *(text for text, _ in seen)]))
+    return Known(grown[:most], others=len(grown) > most or (bool(seen) and seen[0][1] > len(seen)))
 
 
 def fragment(connection: duckdb.DuckDBPyConnection, tag: str, values: Sequence[str]) -> list[str]:
@@ -98,13 +111,13 @@ def fragment(connection: duckdb.DuckDBPyConnection, tag: str, values: Sequence[s
 
 
 def stretches(
-    connection: duckdb.DuckDBPyConnection, file: Countable, numbers: Sequence[str], texts: Mapping[str, Sequence[str]]
+    connection: duckdb.DuckDBPyConnection, file: Countable, numbers: Sequence[str], texts: Mapping[str, Known]
 ) -> Iterator[Stretch]:
     """Read a file's rows, as many at a time as memory should hold, with these features.
 
-    A feature of `texts` comes as indices into its list: one past the end is another text, two past it is none.
+    A feature of `texts` comes as indices into its values: one past the end is another text, two past it is none.
     """
-    with _Codes(connection) as codes:
+    with _Codes(connection, file.source) as codes:
         chosen = {
             "time_": "epoch_us(time)",
             "version_": codes.of("version", file.versions),
@@ -128,8 +141,9 @@ def stretches(
 class _Codes:
     """Texts as indices into a list of them: each list is an enumerated type for as long as the block lasts."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, source: str) -> None:
         self._connection = connection
+        self._source = source
         self._types: list[str] = []
 
     def __enter__(self) -> Self:
@@ -146,16 +160,25 @@ class _Codes:
         texts = texts_of(known)
         return f"coalesce({self._code(expression, texts)}, {len(texts)})" if texts else "0"
 
-    def category(self, name: str, known: Sequence[str]) -> str:
-        """Write the expression of a feature's index in `known`: one past the end for others, two for none."""
-        text = f"features.{identifier(name)}::VARCHAR"
-        code = f"coalesce({self._code(text, known)}, {len(known)})" if known else "0"
-        return f"CASE WHEN {text} IS NULL THEN {len(known) + 1} ELSE {code} END"
+    def category(self, name: str, known: Known) -> str:
+        """Write the expression of a feature's index in the known values: one past the end for others, two for none."""
+        text, size = f"features.{identifier(name)}::VARCHAR", len(known.values)
+        code = f"least({self._code(text, known.values, others=known.others)}, {size})" if known.values else "0"
+        return f"CASE WHEN {text} IS NULL THEN {size + 1} ELSE {code} END"
 
-    def _code(self, expression: str, texts: Sequence[str]) -> str:
+    def _code(self, expression: str, texts: Sequence[str], *, others: bool = False) -> str:
+        """Write the expression of a text's index; with `others` the type holds every text, as a cast that fails takes 4 µs."""
         name = f"texts_{len(self._types)}"
-        self._connection.register("listed", {"v": np.asarray([*texts], dtype=object)})
-        self._connection.execute(f"CREATE TYPE {name} AS ENUM (SELECT v FROM listed)")
+        self._connection.register("listed", {"v": np.asarray([*texts], dtype=object), "i": np.arange(len(texts))})
+        more = (
+            f" UNION ALL SELECT DISTINCT {expression}, {len(texts)} FROM {self._source} WHERE {expression} IS NOT NULL"
+            f" AND {expression} NOT IN (SELECT v FROM listed)"
+            if others
+            else ""
+        )
+        self._connection.execute(
+            f"CREATE TYPE {name} AS ENUM (SELECT v FROM (SELECT v, i FROM listed{more}) ORDER BY i)"
+        )
         self._connection.unregister("listed")
         self._types.append(name)
         return f"enum_code(TRY_CAST({expression} AS {name}))::INTEGER"
