@@ -7,6 +7,7 @@ a library's scalars and arrays as Python's, sets as sorted lists, anything else 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import date, datetime, time
 from enum import Enum
 from typing import TYPE_CHECKING, Final, cast
@@ -32,18 +33,27 @@ def line(event: Mapping[str, object]) -> bytes:
     """Encode an event, the line end included."""
     if orjson is not None:
         try:
-            return orjson.dumps(event, plain, _OPTIONS)
+            data = orjson.dumps(event, plain, _OPTIONS)
         except TypeError:  # a key that is no text, half a surrogate pair, an integer beyond 64 bits, too deep
             event = cast("Mapping[str, object]", plain(event))
+        else:
+            if not _may_be_deep(data):
+                return data
     return _portable(event)
 
 
 def _portable(event: Mapping[str, object]) -> bytes:
     """Encode with the standard library alone."""
-    try:
-        return (_encode(event) + "\n").encode()
-    except Exception:  # noqa: BLE001 - what JSON lacks, or a value's own methods, which may raise anything
-        return (_encode(plain(event)) + "\n").encode()
+    with suppress(Exception):  # what JSON lacks, or a value's own methods, which may raise anything
+        data = (_encode(event) + "\n").encode()
+        if not _may_be_deep(data):  # how deep the library itself goes differs by its version
+            return data
+    return (_encode(plain(event)) + "\n").encode()
+
+
+def _may_be_deep(data: bytes) -> bool:
+    """Say whether a line may be nested deeper than readers go."""
+    return data.count(b"[") + data.count(b"{") > DEEPEST
 
 
 def canonical(value: object) -> str:

@@ -20,6 +20,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from watchglass.capture.drops import warn
@@ -166,7 +167,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the server, which ends this
     _die_with_parent()
     with suppress(OSError):
-        os.nice(5)  # requests and pages go first
+        os.nice(10)  # requests, pages and questions go first
     if not stop.wait(0):
         keep(path, stop)
 
