@@ -10,7 +10,7 @@ import pytest
 
 import watchglass as wg
 from tests.e2e.torture import LONG, QUICK_ROLL, SEED, Writers, check, check_end, declare, kill, start, stop
-from watchglass.store.doctor import diagnose
+from watchglass.store.doctor.examine import diagnose
 
 KILLS = 100 if LONG else 7
 COUNT = 1_000_000  # more than a life is long: each writer is killed

@@ -21,7 +21,7 @@ from tests.e2e import tracing
 from tests.e2e.torture import HERE, LONG, SEED, cells, tend
 from watchglass.store.catalog import connect
 from watchglass.store.compact import compact
-from watchglass.store.doctor import diagnose
+from watchglass.store.doctor.examine import diagnose
 from watchglass.store.folder import prepare
 
 WATCHED = ("fsync", "fdatasync", "rename", "unlink", "mkdir", "ftruncate", "pwrite64", "write")

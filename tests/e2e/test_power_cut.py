@@ -21,7 +21,7 @@ import watchglass as wg
 from tests.e2e import tracing
 from tests.e2e.disk import Disk, lay_out
 from watchglass.store.cells import follow
-from watchglass.store.doctor import diagnose
+from watchglass.store.doctor.examine import diagnose
 from watchglass.store.merge import merge
 
 LONG = bool(os.environ.get("WATCHGLASS_TORTURE"))

@@ -18,7 +18,7 @@ import pytest
 
 import watchglass as wg
 from tests.e2e.torture import LONG, QUICK_ROLL, SEED, Writers, bound, check_end, declare, kill, seen, stop
-from watchglass.store.doctor import diagnose
+from watchglass.store.doctor.examine import diagnose
 
 KILLS = 60 if LONG else 4
 COUNT = 1_000_000
