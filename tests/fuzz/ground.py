@@ -107,7 +107,8 @@ def new_ground():
 
 def lines_of(data):
     """How many lines a segment has that must become a row or a reject: a torn end counts, a blank line does not, nor a header."""
-    return sum(1 for raw in data.split(b"\n") if raw.strip()) - headers_of(data)
+    whole, torn = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")[:-1], data.rpartition(b"\n")[2]
+    return sum(1 for raw in whole if raw.strip()) + bool(torn) - headers_of(data)
 
 
 def headers_of(data):

@@ -139,7 +139,7 @@ def test_a_segment_without_its_sidecar_is_not_read_and_not_lost():
         assert bytes_kept(ground, data)
 
 
-@fuzz(12)
+@fuzz(8)
 @given(place=st.floats(0, 1), put=st.binary(min_size=1, max_size=40))
 def test_a_segment_scribbled_in_is_read_or_set_aside(place, put):
     with new_ground() as ground:
@@ -161,7 +161,7 @@ JSON = st.recursive(
 )
 
 
-@fuzz(12)
+@fuzz(8)
 @given(data=st.data())
 def test_a_sidecar_with_any_value_in_any_place_costs_only_its_segment(data):
     with new_ground() as ground:

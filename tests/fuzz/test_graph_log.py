@@ -104,7 +104,7 @@ def positions():
 
 CASES = dict(positions())
 PARTS = 40
-CHOSEN = range(PARTS) if LONG else range(0, PARTS, 10)
+CHOSEN = range(PARTS) if LONG else range(0, PARTS, 20)
 
 
 @pytest.mark.parametrize("part", CHOSEN)
@@ -119,7 +119,7 @@ def test_all_hostile_lines_in_one_segment():
         taken_in(ground, [witness(1) + b"".join(CASES.values()) + witness(2)], [1, 2])
 
 
-@fuzz(15)
+@fuzz(8)
 @given(segments=st.lists(st.binary(max_size=300), min_size=1, max_size=3))
 def test_arbitrary_bytes_cost_only_themselves(segments):
     with new_ground() as ground:
@@ -129,7 +129,7 @@ def test_arbitrary_bytes_cost_only_themselves(segments):
         assert told >= len(lines), "a line that is no event is told"
 
 
-@fuzz(15)
+@fuzz(8)
 @given(
     kinds=st.lists(st.sampled_from(sorted(GRAPH)), min_size=1, max_size=6),
     place=st.integers(0, 1 << 16),

@@ -10,14 +10,14 @@ from tests.fuzz.limits import fuzz
 from tests.fuzz.mutating import damaged, untouched
 
 
-@fuzz(15)
+@fuzz(8)
 @given(segments=st.lists(st.binary(max_size=400), min_size=1, max_size=4))
 def test_arbitrary_bytes_cost_only_themselves(segments):
     with new_ground() as ground:
         hold(ground, [good(1) + good(2), *segments, good(3)], [1, 2, 3])
 
 
-@fuzz(15)
+@fuzz(8)
 @given(inner=st.lists(st.binary(max_size=60), min_size=1, max_size=6))
 def test_arbitrary_lines_between_good_ones_cost_only_themselves(inner):
     with new_ground() as ground:
@@ -25,7 +25,7 @@ def test_arbitrary_lines_between_good_ones_cost_only_themselves(inner):
         hold(ground, [data], range(len(inner)))
 
 
-@fuzz(15)
+@fuzz(8)
 @given(first=damaged(), second=damaged())
 def test_damage_costs_only_the_lines_it_touches(first, second):
     with new_ground() as ground:
