@@ -71,7 +71,7 @@ def _one(ident: str, model: str, features: dict[str, float], moment: float, traf
         features=features,
         prediction=int(features["feature_00"] > 0),
         score=abs(features["feature_01"]) % 1,
-        id=ident,
+        id=ident if traffic.labelled else None,
         time=moment,
         tags={"site": SITES[int(features["feature_02"] * 100) % 4]} if traffic.tags else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from watchglass.store.folder import Folder
 
 PAUSE = 0.5
-GROUPS = 4  # as the server: what waits in the log does not wait for all
+GROUPS = 1  # as the server: what waits in the log does not wait for all
 
 
 def steps() -> dict[str, Callable[[Folder, Engine], object]]:
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--profile", type=Path)
     said = parser.parse_args()
+    os.nice(10)  # as the server's maintenance is: questions go first
     tell("keeper", lambda: keep(said.root), said.profile)
 
 

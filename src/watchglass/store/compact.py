@@ -16,7 +16,7 @@ import duckdb
 from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
-from watchglass.store import frames, loading, parquet, rows
+from watchglass.store import direct, frames, loading, parquet, rows
 from watchglass.store.catalog import writing
 from watchglass.store.columns import shown
 from watchglass.store.graph import take_in
@@ -68,12 +68,13 @@ def engine_room(memory: str = "1GB") -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def compact(folder: Folder, engine: Engine, progress: Callable[[int, int], None] | None = None) -> Compacted:
-    """Move every sealed segment into the tables; gives zeros when another process is at it.
+    """Move the segments that are sealed now into the tables; gives zeros when another process is at it.
 
-    `progress` is told the bytes of the log that are done and the bytes there were at the start.
+    `progress` is told the bytes of the log that are done and the bytes there were at the start. What is sealed
+    meanwhile is for the next time, so that a log that grows as fast keeps nothing else waiting.
     """
     done = Compacted()
-    total = waiting(folder)[0] if progress else 0
+    total = waiting(folder)[0]
     with hold(engine, "compactor") as lease:
         if lease is None:
             return done
@@ -82,6 +83,8 @@ def compact(folder: Folder, engine: Engine, progress: Callable[[int, int], None]
         while _round(folder, engine, lease, done):
             if progress:
                 progress(min(total, done.bytes), total)
+            if done.bytes >= total:
+                break
         sweep(folder, engine)
     return done
 
@@ -125,12 +128,16 @@ def _round(folder: Folder, engine: Engine, lease: Lease, done: Compacted) -> boo
         if not ready:
             return False
         texts = [segment for segment in ready if segment.sidecar is None]
-        columns, fresh = _columns(engine, ready, texts)
-        loaded = loading.load(connection, texts, {} if fresh else columns, stack)
-        _complete(engine, connection, loaded, columns, ready[0].name)
-        rejected = list(loaded.rejected)
+        sample = loading.sampled(texts)
+        columns, fresh = _columns(engine, ready, sample)
+        rejected: list[Rejected] = []
         try:
-            published = _write(folder, connection, ready, loaded, columns, rejected)
+            published = _directly(folder, connection, ready, sample, columns) if not fresh else None
+            if published is None:
+                loaded = loading.load(connection, texts, {} if fresh else columns, sample.kinds, stack)
+                _complete(engine, connection, loaded, columns, ready[0].name)
+                rejected += loaded.rejected
+                published = _write(folder, connection, ready, loaded, columns, rejected)
         except duckdb.Error:
             if not (broken := _broken_frames(connection, ready, columns)):
                 raise
@@ -168,17 +175,30 @@ def _ready(engine: Engine, held: Sequence[Segment]) -> list[Segment]:
     return ready
 
 
-def _columns(engine: Engine, ready: Sequence[Segment], texts: Sequence[Segment]) -> tuple[dict[str, Columns], bool]:
+def _directly(
+    folder: Folder,
+    connection: duckdb.DuckDBPyConnection,
+    ready: Sequence[Segment],
+    sample: loading.Sample,
+    columns: Mapping[str, Columns],
+) -> list[dict[str, object]] | None:
+    """Write a batch of nothing but predictions of one model in one go; None where it is anything else."""
+    if sample.kinds - {"prediction", "batch"} or len(sample.models) != 1 or any(s.sidecar for s in ready):
+        return None
+    written = direct.one_model(folder, connection, ready, sample, columns[next(iter(sample.models))])
+    return None if written is None else [written]
+
+
+def _columns(engine: Engine, ready: Sequence[Segment], sample: loading.Sample) -> tuple[dict[str, Columns], bool]:
     """Give the columns of every model that a look at the segments shows, and whether one of them announced none.
 
     A column that the look shows and nobody announced is registered.
     """
-    models, seen = loading.sampled(texts)
-    models |= {str(segment.sidecar["model"]) for segment in ready if segment.sidecar is not None}
+    models = sample.models | {str(segment.sidecar["model"]) for segment in ready if segment.sidecar is not None}
     with engine.connect() as connection:
         columns = {model: columns_of(connection, model) for model in sorted(models)}
-    fresh = any(not columns[model].features and not columns[model].tags for model, _, _ in seen)
-    news = {key: kind for key, kind in seen.items() if not columns[key[0]].has(key[1], key[2])}
+    fresh = any(not columns[model].features and not columns[model].tags for model, _, _ in sample.columns)
+    news = {key: kind for key, kind in sample.columns.items() if not columns[key[0]].has(key[1], key[2])}
     if news and not fresh:
         with writing(engine) as transaction:
             register(transaction, news, ready[0].name)

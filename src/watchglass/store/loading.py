@@ -7,19 +7,31 @@ value that does not fit costs only itself; line by line in Python, so that a bro
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from types import NoneType
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 
 from watchglass.capture.encode import plain
 from watchglass.capture.schema import type_of
-from watchglass.store.lines import RAW_KEPT, Rejected, each_line, has_half_pairs, in_memory, latest_time, shown, sift
+from watchglass.store.lines import (
+    KINDS,
+    RAW_KEPT,
+    Rejected,
+    each_line,
+    has_half_pairs,
+    in_memory,
+    latest_time,
+    shown,
+    sift,
+)
 from watchglass.store.quoting import identifier, literal
 from watchglass.store.rows import Layout, odd, reader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import ExitStack
 
     from watchglass.store.models import Columns
@@ -43,12 +55,30 @@ Seen = dict[tuple[str, str, str], str]
 """(model, role, name) → type, of what a sample of the lines holds."""
 
 
-def sampled(segments: Sequence[Segment]) -> tuple[set[str], Seen]:
-    """Look at a few stretches of each segment: which models are there, and which columns they have."""
-    models: set[str] = set()
-    seen: Seen = {}
+@dataclass(slots=True)
+class Sample:
+    """What a few stretches of some segments hold: kinds, models, the columns of models, the first and last time in µs."""
+
+    kinds: set[str] = field(default_factory=set)
+    models: set[str] = field(default_factory=set)
+    columns: Seen = field(default_factory=dict)
+    classes: bool = False
+    """Whether a score tells of several classes."""
+    first: float = math.inf
+    last: float = -math.inf
+
+
+def sampled(segments: Sequence[Segment]) -> Sample:
+    """Look at a few stretches of each segment."""
+    found = Sample()
+    models, seen = found.models, found.columns
 
     def take(event: dict[str, object]) -> None:
+        found.kinds.add(str(event.get("kind")))
+        found.classes |= not isinstance(event.get("score", 0), (int, float, NoneType))
+        moment = event.get("time")
+        if isinstance(moment, int):
+            found.first, found.last = min(found.first, moment), max(found.last, moment)
         model = plain(event.get("model"))
         if not isinstance(model, str) or not model:
             return
@@ -63,21 +93,23 @@ def sampled(segments: Sequence[Segment]) -> tuple[set[str], Seen]:
     for segment in segments:
         for part in segment.windows(WINDOW, WINDOWS):
             each_line(part, take)
-    return models, seen
+    return found
 
 
 def load(
     connection: duckdb.DuckDBPyConnection,
     segments: Sequence[Segment],
     columns: Mapping[str, Columns],
+    kinds: Collection[str],
     stack: ExitStack,
 ) -> Loaded:
-    """Parse segments into `raw_lines`; `columns` are those of the models that a sample showed."""
+    """Parse segments into `raw_lines`; `columns` are those of the models, `kinds` the kinds, that a sample showed."""
     latest = latest_time()
     torn: list[Rejected] = []
     paths = [_path(segment, torn, stack) for segment in segments] or [stack.enter_context(in_memory(b""))]
     if not any(segment.has_half_pairs() for segment in segments):
-        for layout in dict.fromkeys((Layout.joint(columns), Layout())):
+        shown_kinds = tuple(kind for kind in KINDS if kind in kinds)
+        for layout in dict.fromkeys((Layout.joint(columns, shown_kinds), Layout())):
             if _whole(connection, paths, layout, latest):
                 return Loaded(layout, tuple(torn), careful=False)
     rejected = _one_by_one(connection, segments, latest, stack)
@@ -97,7 +129,7 @@ def _whole(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], layout: 
     """Parse all at once; says whether every line was taken for what it is."""
     try:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE raw_lines AS SELECT * FROM {reader(paths, layout)}")
-        if (connection.execute(odd("raw_lines", layout, latest)).fetchone() or (1,))[0]:
+        if _has_odd(connection, "raw_lines", layout, latest):
             return False
     except duckdb.Error:
         return False
@@ -156,9 +188,13 @@ def into_table(
 def _into(connection: duckdb.DuckDBPyConnection, table: str, path: str, latest: int) -> bool:
     try:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM {reader([path], Layout())}")
-        return not (connection.execute(odd(table, Layout(), latest)).fetchone() or (1,))[0]
+        return not _has_odd(connection, table, Layout(), latest)
     except duckdb.Error:
         return False
+
+
+def _has_odd(connection: duckdb.DuckDBPyConnection, table: str, layout: Layout, latest: int) -> bool:
+    return bool((connection.execute(f"SELECT count(*) FROM {table} WHERE {odd(layout, latest)}").fetchone() or (1,))[0])
 
 
 def _torn(segment: Segment, whole: int) -> list[Rejected]:

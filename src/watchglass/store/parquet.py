@@ -27,11 +27,16 @@ _CHUNK: Final = 1 << 20
 
 
 def write(
-    folder: Folder, connection: duckdb.DuckDBPyConnection, kind: str, model: str, select: str, order: str
+    folder: Folder,
+    connection: duckdb.DuckDBPyConnection,
+    kind: str,
+    model: str,
+    select: str,
+    order: str,
 ) -> dict[str, object] | None:
     """Write the rows of a SELECT as one file; gives its row of the manifest, None when there are no rows.
 
-    `order` is what they are sorted by; empty leaves them as they come, which is a third of the cost.
+    `order` is what they are sorted by; empty leaves them as they come, which costs less.
     The file and its folder are synced: what the manifest lists outlives a power cut.
     """
     home = folder.tables / kind
@@ -39,8 +44,8 @@ def write(
     path = home / f"{uuid.uuid4().hex}.parquet"
     try:
         ordered = f"SELECT * FROM ({select})" + (f" ORDER BY {order}" if order else "")
-        rows = connection.execute(f"COPY ({ordered}) TO {literal(str(path))} {OPTIONS}")
-        if not (rows.fetchone() or (0,))[0]:
+        done = connection.execute(f"COPY ({ordered}) TO {literal(str(path))} {OPTIONS}").fetchone()
+        if not done or not done[0]:
             path.unlink()
             return None
         if kind in INDEXED:
@@ -98,15 +103,23 @@ def index_path(path: Path) -> Path:
 
 
 def entries(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
-    """Give each row's id, hashed to 64 bits (the low half of its MD5), in order, and the row's place in the file."""
+    """Give each row's id, hashed to 64 bits, in order, and the row's place in the file."""
     query = (
-        f"SELECT md5_number_lower(id) AS h, file_row_number AS r FROM read_parquet({literal(str(path))}, file_row_number = true)"
+        f"SELECT {hashed('id')} AS h, file_row_number AS r FROM read_parquet({literal(str(path))}, file_row_number = true)"
         " WHERE id IS NOT NULL"
     )
     found = connection.execute(query).fetchnumpy()
     hashes = np.ma.getdata(found["h"]).astype("<u8")
     order = np.argsort(hashes, kind="stable")
     return hashes[order], np.ma.getdata(found["r"]).astype("<u4")[order]
+
+
+def hashed(text: str) -> str:
+    """Write the expression of a text's hash, 64 bits: the end of a UUID, which is random, else the low half of the MD5.
+
+    Both are what they are in any version; a reader compares the id itself too.
+    """
+    return f"coalesce(CASE WHEN length({text}) = 36 THEN TRY_CAST('0x' || substr({text}, 20, 4) || substr({text}, 25, 12) AS UBIGINT) END, md5_number_lower({text}))"
 
 
 def write_index(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -119,14 +132,14 @@ def write_index(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     sync_file(target)
 
 
-def places(path: Path, hashed: int) -> list[int]:
+def places(path: Path, wanted: int) -> list[int]:
     """Give the rows of a file whose id has a hash, from its index."""
     data = np.memmap(index_path(path), dtype=np.uint8, mode="r")
     count = len(data) // 12
     hashes = cast("NDArray[np.uint64]", data[: 8 * count].view("<u8"))
     rows = cast("NDArray[np.uint32]", data[8 * count :].view("<u4"))
     first, last = (
-        np.searchsorted(hashes, np.uint64(hashed), "left"),
-        np.searchsorted(hashes, np.uint64(hashed), "right"),
+        np.searchsorted(hashes, np.uint64(wanted), "left"),
+        np.searchsorted(hashes, np.uint64(wanted), "right"),
     )
     return [int(row) for row in rows[first:last]]

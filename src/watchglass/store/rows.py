@@ -14,44 +14,55 @@ if TYPE_CHECKING:
 
     from watchglass.store.models import Columns
 
-OUTER: Final[Mapping[str, str]] = {
+_ALWAYS: Final[Mapping[str, str]] = {
     "kind": "VARCHAR",
     "model": "VARCHAR",
     "id": "VARCHAR",
     "time": "DOUBLE",  # a BIGINT would round 1.5 in silence; whole microseconds are exact in a double until 2255
     "version": "VARCHAR",
     "environment": "VARCHAR",
-    "prediction": "VARCHAR",
-    "score": "VARCHAR",
-    "label": "VARCHAR",
-    "latency": "DOUBLE",
     "run": "VARCHAR",
     "trace": "VARCHAR",
-    "weight": "DOUBLE",
-    "error": "VARCHAR",
-    "name": "VARCHAR",
-    "value": "DOUBLE",
-    "step": "DOUBLE",
-    "labels": "JSON",
-    "message": "VARCHAR",
-    "level": "VARCHAR",
-    "logger": "VARCHAR",
+}
+_OF_KIND: Final[Mapping[str, Mapping[str, str]]] = {
+    "prediction": {
+        "prediction": "VARCHAR",
+        "score": "VARCHAR",
+        "latency": "DOUBLE",
+        "weight": "DOUBLE",
+        "error": "VARCHAR",
+    },
+    "label": {"label": "VARCHAR"},
+    "metric": {"name": "VARCHAR", "value": "DOUBLE", "step": "DOUBLE", "labels": "JSON"},
+    "log": {"message": "VARCHAR", "level": "VARCHAR", "logger": "VARCHAR"},
 }
 _TABLES: Final = {"prediction": "predictions", "label": "labels", "metric": "metrics", "log": "logs"}
 MODELLESS: Final = ("metrics", "logs")
 _SCORE_OF_CLASS: Final = f"TRY_CAST(json_extract_string(score, {pointer('prediction')}) AS DOUBLE)"
+_NESTED: Final = "(({0} >= '[' AND {0} < '\\') OR ({0} >= '{{' AND {0} < '|'))"
+"""Whether a text begins like a list or an object; comparing texts costs less than taking them apart."""
+_UNNAMED: Final = f"({{0}} IS NULL OR {{0}} = '' OR {_NESTED})"
+_NAMELESS: Final[Mapping[str, str]] = {
+    "prediction": f"{_UNNAMED.format('model')} OR {_UNNAMED.format('id')}",
+    "label": f"{_UNNAMED.format('model')} OR {_UNNAMED.format('id')}",
+    "metric": _UNNAMED.format("name"),
+    "log": "message IS NULL",
+}
 WIDEST: Final = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How features are parsed: as a struct that holds every feature of some models, or, without, as JSON."""
+    """How lines are parsed: for which kinds there are columns, and features as a struct of all those of some models, or as JSON."""
 
     fields: tuple[tuple[str, str], ...] = ()
     models: frozenset[str] = frozenset()
+    kinds: tuple[str, ...] = KINDS
+    plain_scores: bool = False
+    """Whether scores are numbers; one that is none makes the parsing fail."""
 
     @classmethod
-    def joint(cls, known: Mapping[str, Columns]) -> Layout:
+    def joint(cls, known: Mapping[str, Columns], kinds: tuple[str, ...] = KINDS) -> Layout:
         """Join the features of models; JSON where one name has two types, where there are too many, or none."""
         joined: dict[str, str] = {}
         for columns in known.values():
@@ -60,7 +71,7 @@ class Layout:
                     return cls()
         if not joined or len(joined) > WIDEST or _alike(joined):
             return cls()
-        return cls(tuple(sorted(joined.items())), frozenset(known))
+        return cls(tuple(sorted(joined.items())), frozenset(known), kinds)
 
     @property
     def features(self) -> str:
@@ -84,25 +95,33 @@ def reader(paths: Sequence[str], layout: Layout, *, rows: bool = True, named: bo
 
     With `named` each row says which file it is from.
     """
-    columns = {**OUTER, **({"features": layout.features, "tags": "JSON"} if rows else {})}
+    columns = {**_ALWAYS, **{name: kind for each in layout.kinds for name, kind in _OF_KIND[each].items()}}
+    if layout.plain_scores:
+        columns["score"] = "DOUBLE"
+    if rows:
+        columns |= {"features": layout.features, "tags": "JSON"}
     listed = ", ".join(literal(path) for path in paths)
     typed = ", ".join(f"{name}: {literal(kind)}" for name, kind in columns.items())
     options = f"format = 'newline_delimited', maximum_object_size = {LONGEST}" + (", filename = true" if named else "")
     return f"read_json([{listed}], columns = {{{typed}}}, {options})"
 
 
-def odd(table: str, layout: Layout | None, latest: int) -> str:
-    """Write the SELECT that counts rows which lack what their kind needs, or whose time cannot be; None: features and tags are not there."""
-    shapes = ("labels",) if layout is None else ("labels", "tags") if layout.fields else ("labels", "tags", "features")
-    objects = "".join(f" OR ({name} IS NOT NULL AND json_type({name}) NOT IN ('OBJECT', 'NULL'))" for name in shapes)
-    named = "({0} IS NULL OR {0} = '' OR {0}[1] IN ('[', '{{'))"
-    return (
-        f"SELECT count(*) FROM {table} WHERE kind IS NULL OR kind NOT IN ({', '.join(map(literal, (*KINDS, HEADER)))})"
-        f" OR (kind != {literal(HEADER)} AND (time IS NULL OR time != floor(time) OR time > {min(latest, LAST, EXACT_UNTIL)} OR time < {max(FIRST, -EXACT_UNTIL)}"
-        f" OR CASE kind WHEN 'metric' THEN {named.format('name')} WHEN 'log' THEN message IS NULL"
-        f" ELSE {named.format('model')} OR {named.format('id')} END OR weight < 1 OR weight != floor(weight) OR weight > {EXACT_UNTIL}"
-        f" OR step != floor(step) OR abs(step) > {EXACT_UNTIL}{objects}))"
-    )
+def odd(layout: Layout, latest: int, *, rows: bool = True) -> str:
+    """Write the condition that a row lacks what its kind needs, or its time cannot be; `rows`: features and tags are there."""
+    whole = "({0} < 1 OR {0} != floor({0}) OR {0} > {1})"
+    shapes = ["labels"] if "metric" in layout.kinds else []
+    shapes += ["tags", *([] if layout.fields else ["features"])] if rows else []
+    faults = [
+        f"time IS NULL OR time != floor(time) OR time > {min(latest, LAST, EXACT_UNTIL)} OR time < {max(FIRST, -EXACT_UNTIL)}",
+        f"CASE kind {' '.join(f'WHEN {literal(kind)} THEN {_NAMELESS[kind]}' for kind in layout.kinds)} END",
+        *(f"({name} IS NOT NULL AND json_type({name}) NOT IN ('OBJECT', 'NULL'))" for name in shapes),
+    ]
+    if "prediction" in layout.kinds:
+        faults.append(whole.format("weight", EXACT_UNTIL))
+    if "metric" in layout.kinds:
+        faults.append(f"step != floor(step) OR abs(step) > {EXACT_UNTIL}")
+    known = ", ".join(map(literal, (*layout.kinds, HEADER)))
+    return f"(kind IS NULL OR kind NOT IN ({known}) OR (kind != {literal(HEADER)} AND ({' OR '.join(faults)})))"
 
 
 def _finite(number: str) -> str:
@@ -113,11 +132,15 @@ def _finite(number: str) -> str:
 def predictions(columns: Columns, layout: Layout, model: str | None = None, *, table: str = "raw_lines") -> str:
     """Write the SELECT of a model's predictions (of any, with None and no features) in the shape of its files."""
     of = "" if model is None else f" AND model = {literal(model)}"
+    score, scores = _finite("score"), "NULL::VARCHAR"
+    if not layout.plain_scores:
+        nested = _NESTED.format("score")
+        scores = f"CASE WHEN {nested} THEN score END"
+        score = f"CASE WHEN {nested} THEN {_finite(_SCORE_OF_CLASS)} ELSE {_finite('TRY_CAST(score AS DOUBLE)')} END"
     return (
         "SELECT id, make_timestamp(time::BIGINT) AS time, model, version, coalesce(environment, 'live') AS environment, prediction,"
         f" {_finite('TRY_CAST(prediction AS DOUBLE)')} AS prediction_number,"
-        f" CASE WHEN score[1] = '{{' THEN {_finite(_SCORE_OF_CLASS)} ELSE {_finite('TRY_CAST(score AS DOUBLE)')} END AS score,"
-        f" CASE WHEN score[1] = '{{' THEN score END AS scores, {_finite('latency')} AS latency, run, trace, weight::BIGINT AS weight, error"
+        f" {score} AS score, {scores} AS scores, {_finite('latency')} AS latency, run, trace, weight::BIGINT AS weight, error"
         f"{_structs(columns, layout)} FROM {table} WHERE kind = 'prediction'{of}"
     )
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 MAGIC = b"PAR1"
 NAMES_AT_ONCE = 10_000  # SQLite takes 32,766 variables in a statement
 
@@ -88,11 +88,14 @@ class Segment:
             yield data[begin : data.rfind(b"\n") + 1]
 
     def has_half_pairs(self) -> bool:
-        """Say whether it holds half a surrogate pair, which no text can hold."""
-        if not self.size:
-            return False
-        with mmap.mmap(self.handle, 0, access=mmap.ACCESS_READ) as data:
-            return has_half_pairs(data)
+        """Say whether it holds half a surrogate pair, which DuckDB lets pass and no text can hold."""
+        offset = 0
+        while part := self.part(offset, CHUNK):
+            if b"\xed" in part:
+                with mmap.mmap(self.handle, 0, access=mmap.ACCESS_READ) as data:
+                    return has_half_pairs(data)
+            offset += len(part)
+        return False
 
     def header(self) -> dict[str, object] | None:
         """Read the first line of a segment that a server wrote: which requests it holds."""

@@ -154,8 +154,8 @@ class Tail:
     def _created(self, table: str, slots: int, *, whole: bool) -> bool:
         try:
             self._create(table, slots, whole=whole)
-            layout = Layout() if whole else None
-            return not (self._connection.execute(odd(table, layout, latest_time())).fetchone() or (1,))[0]
+            query = f"SELECT count(*) FROM {table} WHERE {odd(Layout(), latest_time(), rows=whole)}"
+            return not (self._connection.execute(query).fetchone() or (1,))[0]
         except duckdb.Error:
             return False
 
