@@ -265,7 +265,7 @@ print(next(numbers))
 def test_handlers_record_in_the_middle_of_an_append_and_of_each_other(python, remote, durability, events, every):
     said = python(SIGNALS, WATCHGLASS_DURABILITY=durability, EVENTS=str(events), EVERY=every, WATCHGLASS_ROLL_BYTES="50000").stdout  # fmt: skip
     count = int(said)
-    assert count > 5
+    assert count >= 4, "one alarm, and the handlers in its middle"
     ids = [row["id"] for row in remote.rows()]
     assert sorted(ids) == sorted(["first", *(f"signal-{n}" for n in range(count)), *(f"main-{n}" for n in range(events))])  # fmt: skip
 
@@ -290,7 +290,7 @@ signal.setitimer(signal.ITIMER_REAL, 0)
 print(len(told))
 """
     count = int(python(script).stdout)
-    assert count > 5
+    assert count >= 4, "one alarm, and the handlers in its middle"
     assert sorted(row["id"] for row in remote.rows()) == sorted(f"signal-{n}" for n in range(1, count + 1))
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from watchglass.records import Json
 
+SQL_TYPES: Final = {"number": "DOUBLE", "boolean": "BOOLEAN", "text": "VARCHAR", "json": "VARCHAR"}
+"""What each type of a column is in the tables."""
 _TYPES: Final = {"VARCHAR": "text", "BOOLEAN": "boolean", "BIGINT": "number", "UBIGINT": "number", "DOUBLE": "number"}
 
 

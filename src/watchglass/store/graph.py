@@ -7,6 +7,7 @@ upsert, so what is taken in twice is the same as once.
 from __future__ import annotations
 
 import json
+import math
 import time
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -16,7 +17,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
-from watchglass.store.columns import admitted
+from watchglass.store.columns import SQL_TYPES, admitted
+from watchglass.store.lines import shown
 from watchglass.store.segments import delete, opened, sealed
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 Line: TypeAlias = "Mapping[str, Json]"
 Batch: TypeAlias = "dict[sa.Table, list[dict[str, Json]]]"
+_ROLES = ("feature", "tag")
 _FIRST = {
     c.components: ("time",),
     c.models: ("time",),
@@ -66,7 +69,29 @@ def _upsert(table: sa.Table) -> Insert:
 
 
 def _put(batch: Batch, table: sa.Table, values: dict[str, Json]) -> None:
-    batch.setdefault(table, []).append({column.name: values.get(column.name) for column in table.columns})
+    fitting = {column.name: _fit(table, column, values.get(column.name)) for column in table.columns}
+    batch.setdefault(table, []).append(fitting)
+
+
+def _fit(table: sa.Table, column: sa.Column[object], value: Json) -> Json:
+    """Take a value for a column whose type it has; SQLite would take any, and every question about it would fail."""
+    if value is None:
+        if column.primary_key and not column.autoincrement:
+            message = f"{column.name} of {table.name} is missing"
+            raise ValueError(message)
+        return None
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(column.type, sa.Integer):
+        fits = isinstance(value, int) and number and -(2**63) <= value < 2**63
+    elif isinstance(column.type, sa.Float):
+        fits = number and math.isfinite(cast("float", value))
+    else:
+        value = str(value) if number else value
+        fits = isinstance(value, str) and "\0" not in value and bool(value.encode() or True)
+    if not fits:
+        message = f"{column.name} of {table.name} cannot be {value!r:.80}"
+        raise ValueError(message)
+    return value
 
 
 def _text(value: Json) -> str | None:
@@ -133,6 +158,9 @@ def _model(batch: Batch, line: Line) -> None:
 def _schema(batch: Batch, line: Line) -> None:
     _put(batch, c.models, {"name": line["model"], "time": line.get("time")})
     for role, name, kind in cast("Sequence[Sequence[Json]]", line["columns"]):
+        if role not in _ROLES or kind not in SQL_TYPES:
+            message = f"a column cannot be a {role!r:.40} of type {kind!r:.40}"
+            raise ValueError(message)
         _put(batch, c.columns, {"model": line["model"], "role": role, "name": name, "type": kind})
 
 
@@ -195,16 +223,16 @@ def _apply(connection: Connection, name: str, lines: Sequence[bytes]) -> None:
     for raw in lines:
         one: Batch = {}
         try:
-            line = json.loads(raw)
+            line = json.loads(raw.decode())
             _TAKE[line["kind"]](one, line)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             bad.append((raw, error))
             continue
         for table, rows in one.items():
             batch.setdefault(table, []).extend(rows)
     try:
         _store(connection, batch, name)
-    except sa.exc.SQLAlchemyError as error:
+    except (sa.exc.SQLAlchemyError, OverflowError, UnicodeEncodeError) as error:
         if len(lines) > 1:
             for raw in lines:
                 _apply(connection, name, [raw])
@@ -212,9 +240,7 @@ def _apply(connection: Connection, name: str, lines: Sequence[bytes]) -> None:
         bad.append((lines[0], error))
     for raw, fault in bad:
         reason = f"not a graph event: {type(fault).__name__}: {fault}"[:500]
-        connection.execute(
-            c.rejected.insert().values(segment=name, reason=reason, raw=raw.decode("utf-8", "replace"), rows=1)
-        )
+        connection.execute(c.rejected.insert().values(segment=name, reason=reason, raw=shown(raw), rows=1))
 
 
 def _take_segment(engine: Engine, segment: Segment) -> int:

@@ -8,6 +8,7 @@ import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -49,23 +50,24 @@ class Lease:
             raise LeaseLost(message)
 
 
-def _alive(owner: str) -> bool:
-    host, pid, _ = owner.split(":")
-    if host != socket.gethostname():
-        return True
+def _begun(pid: int) -> str:
+    """Say when a process began, in the kernel's ticks; empty when there is none. A number is given to others again."""
     try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        about = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return about.rpartition(")")[2].split()[19]
+
+
+def _alive(owner: str) -> bool:
+    host, pid, begun, _ = owner.split(":")
+    return host != socket.gethostname() or _begun(int(pid)) == begun
 
 
 @contextmanager
 def hold(engine: Engine, name: str) -> Iterator[Lease | None]:
     """Hold a lease for the block; gives None when a living process holds it."""
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+    owner = f"{socket.gethostname()}:{os.getpid()}:{_begun(os.getpid())}:{uuid.uuid4().hex}"
     now = time.time()
     with writing(engine) as connection:
         row = connection.execute(sa.select(leases).where(leases.c.name == name)).first()

@@ -223,9 +223,8 @@ def misfits(connection: duckdb.DuckDBPyConnection, model: str, columns: Columns,
             f" FROM raw_lines WHERE kind = 'prediction' AND model = {literal(model)}"
         )
         lost = [f"said.{identifier(name)} IS NOT NULL AND typed.{identifier(name)} IS NULL" for name, _ in typed]
-        counts = connection.execute(
-            f"SELECT {', '.join(f'count(*) FILTER ({condition})' for condition in lost)} FROM ({rows})"
-        ).fetchone()
+        counted = ", ".join(f"count(said.{identifier(name)}) - count(typed.{identifier(name)})" for name, _ in typed)
+        counts = connection.execute(f"SELECT {counted} FROM ({rows})").fetchone()
         for (name, kind), condition, total in zip(typed, lost, counts or (), strict=True):
             if total:
                 about = f"{source[:-1]} {name!r} of model {model!r}: value is not a {kind}, kept as NULL"

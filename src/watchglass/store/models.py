@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.errors import UnknownName
 from watchglass.store import catalog as c
-from watchglass.store.columns import admitted
+from watchglass.store.columns import SQL_TYPES, admitted
 from watchglass.store.graph import take_in
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from watchglass.store.folder import Folder
 
-_SQL_TYPES = {"number": "DOUBLE", "boolean": "BOOLEAN", "text": "VARCHAR", "json": "VARCHAR"}
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 REFERENCE_WINDOWS = 30
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -121,7 +120,7 @@ def columns_of(connection: Connection, model: str) -> Columns:
     )
     found: dict[str, list[tuple[str, str]]] = {"feature": [], "tag": []}
     for role, name, kind in rows:
-        found[role].append((name, "VARCHAR" if role == "tag" else _SQL_TYPES[kind]))
+        found[role].append((name, "VARCHAR" if role == "tag" else SQL_TYPES[kind]))
     return Columns(tuple(found["feature"]), tuple(found["tag"]))
 
 
@@ -133,7 +132,7 @@ def all_columns(connection: Connection) -> dict[str, Columns]:
     query = sa.select(c.columns.c.model, c.columns.c.role, c.columns.c.name, c.columns.c.type)
     for model, role, name, kind in connection.execute(query.order_by(c.columns.c.name)):
         if model in found:
-            found[model][role].append((name, "VARCHAR" if role == "tag" else _SQL_TYPES[kind]))
+            found[model][role].append((name, "VARCHAR" if role == "tag" else SQL_TYPES[kind]))
     return {name: Columns(tuple(roles["feature"]), tuple(roles["tag"])) for name, roles in found.items()}
 
 

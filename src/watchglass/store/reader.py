@@ -62,6 +62,7 @@ class Reader:
             "TimeZone = 'UTC'",
             "python_enable_replacements = false",
             "preserve_insertion_order = false",
+            "parquet_metadata_cache = true",  # a question reads each file's end when it is planned and when it runs
             f"temp_directory = {literal(str(self._room.absolute() / 'spill'))}",
             f"allowed_directories = [{allowed}]",
             f"allowed_paths = [{', '.join(literal(slot_path(slot)) for slot in self._slots)}]",

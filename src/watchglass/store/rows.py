@@ -108,7 +108,7 @@ def reader(paths: Sequence[str], layout: Layout, *, rows: bool = True, named: bo
 
 def odd(layout: Layout, latest: int, *, rows: bool = True) -> str:
     """Write the condition that a row lacks what its kind needs, or its time cannot be; `rows`: features and tags are there."""
-    whole = "({0} < 1 OR {0} != floor({0}) OR {0} > {1})"
+    whole = "({0} < 1 OR {0} != floor({0}) OR {0} >= {1})"
     shapes = ["labels"] if "metric" in layout.kinds else []
     shapes += ["tags", *([] if layout.fields else ["features"])] if rows else []
     faults = [
@@ -119,7 +119,7 @@ def odd(layout: Layout, latest: int, *, rows: bool = True) -> str:
     if "prediction" in layout.kinds:
         faults.append(whole.format("weight", EXACT_UNTIL))
     if "metric" in layout.kinds:
-        faults.append(f"step != floor(step) OR abs(step) > {EXACT_UNTIL}")
+        faults.append(f"step != floor(step) OR abs(step) >= {EXACT_UNTIL}")
     known = ", ".join(map(literal, (*layout.kinds, HEADER)))
     return f"(kind IS NULL OR kind NOT IN ({known}) OR (kind != {literal(HEADER)} AND ({' OR '.join(faults)})))"
 
