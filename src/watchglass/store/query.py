@@ -15,8 +15,10 @@ from watchglass.errors import QueryRefused, UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.answers import Table
 from watchglass.store.models import Columns
+from watchglass.store.needed import names_in
 from watchglass.store.quoting import identifier, literal, struct_type
 from watchglass.store.reader import reader_of
+from watchglass.store.rows import LABEL, METRIC, PREDICTION
 from watchglass.store.snapshot import label_parts, log_parts, metric_parts, prediction_parts
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ _CATALOG_VIEWS = {
     "rejected": (c.rejected, None),
     "drops": (c.drops, None),
 }
-_PLANS = 2
+_ALWAYS = {"labels": LABEL, "label_history": LABEL, "metrics": METRIC}
+_PLANS = 3
 _SELECTS = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(select|with|from|values|\()", re.IGNORECASE | re.DOTALL)
 _ROW_VIEWS = ("predictions", "labels", "label_history", "metrics", "logs")
 VIEWS = (*_ROW_VIEWS, *_CATALOG_VIEWS)
@@ -68,21 +71,25 @@ def _mentions(sql: str, name: str) -> bool:
     return re.search(rf"\b{name}\b", sql, re.IGNORECASE) is not None
 
 
-def _needs_all(sql: str) -> bool:
-    """Say whether a question may ask for features, tags or log lines; a star may."""
-    return re.search(r"\b(features|tags|logs|columns)\b|(?<!\()\*", sql, re.IGNORECASE) is not None
+def _needed(folder: Folder, engine: Engine, sql: str) -> frozenset[str] | None:
+    """Name the columns of predictions that a question needs; None: all, features and tags too."""
+    found = names_in(reader_of(folder, engine).cursor(), sql, VIEWS)
+    if found is None or found & {"features", "tags"} or _mentions(sql, "logs"):
+        return None
+    more = {name for view, names in _ALWAYS.items() if _mentions(sql, view) for name in names}
+    return frozenset((found | more | {"model"}) & {*PREDICTION, *LABEL, *METRIC})
 
 
 @contextmanager
 def session(
-    folder: Folder, engine: Engine, wanted: str, model: str | None = None, *, whole: bool = True
+    folder: Folder, engine: Engine, wanted: str, model: str | None = None, *, needed: frozenset[str] | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give DuckDB with the views that the text `wanted` mentions, and nothing else of this machine in reach.
 
-    Without `whole` the views have no features and no tags, and what of the log was not parsed yet costs less.
+    With `needed` the view of predictions has only these columns, and what of the log was not parsed yet costs less.
     """
     asked = {name for name in VIEWS if _mentions(wanted, name)}
-    with reader_of(folder, engine).moment(engine, rows=bool(asked & set(_ROW_VIEWS)), whole=whole) as moment:
+    with reader_of(folder, engine).moment(engine, rows=bool(asked & set(_ROW_VIEWS)), needed=needed) as moment:
         if model is not None and model not in moment.snapshot.columns:
             raise UnknownName.named("model", model, moment.snapshot.columns, step="watchglass models")
         if "predictions" in asked:
@@ -106,9 +113,10 @@ def _view(moment: Moment, name: str, parts: list[str]) -> None:
 def _predictions(moment: Moment, model: str | None) -> list[str]:
     """Write the SELECTs of the view: without features and tags, or with them, typed for one model and as JSON for all."""
     found, tail = moment.snapshot, moment.tail
-    if not tail.whole:
-        empty = f"{_EMPTY_PREDICTIONS} WHERE false"
-        return [empty, *(f"SELECT {_COMMON} FROM ({part})" for part in prediction_parts(found, tail, model))]
+    if tail.names is not None:
+        listed = ", ".join("coalesce(weight, 1) AS weight" if name == "weight" else name for name in tail.names)
+        parts = [f"{_EMPTY_PREDICTIONS} WHERE false", *prediction_parts(found, tail, model)]
+        return [f"SELECT {listed} FROM ({part})" for part in parts]
     if model is not None:
         columns = found.columns[model]
         parts = prediction_parts(found, tail, model)
@@ -213,16 +221,19 @@ def ask(folder: Folder, engine: Engine, sql: str, *, model: str | None = None) -
     Raises `QueryRefused` for anything but one SELECT, or for one that fails, with DuckDB's reason.
     """
     query = _one_select(sql)
-    for attempt in range(_PLANS):
+    needed = _needed(folder, engine, sql)
+    for _ in range(_PLANS):
         try:
-            with session(folder, engine, sql, model, whole=_needs_all(sql)) as connection:
+            with session(folder, engine, sql, model, needed=needed) as connection:
                 return Table.of(connection.execute(query))
-        except duckdb.IOException as error:
-            if attempt == _PLANS - 1:  # a file was replaced, and gone before it was read: plan anew, once
-                raise _refused(error) from error
+        except duckdb.IOException as error:  # a file was replaced, and gone before it was read: plan anew
+            fault: duckdb.Error = error
         except duckdb.Error as error:
-            raise _refused(error) from error
-    raise AssertionError
+            fault = error
+            if needed is None:
+                break
+            needed = None  # a column may be meant that no word of the question names
+    raise _refused(fault) from fault
 
 
 def _refused(error: duckdb.Error) -> QueryRefused:

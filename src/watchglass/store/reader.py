@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from watchglass.store.ahead import Ahead
 from watchglass.store.frames import rows_of
 from watchglass.store.models import Columns
 from watchglass.store.quoting import literal
@@ -71,7 +72,18 @@ class Reader:
         ):
             self._connection.execute(f"SET {setting}")
         self._tail = Tail(self._connection.cursor(), self._room.absolute(), self._slots)
+        self._engine: weakref.ref[Engine] | None = None
+        self._needed: frozenset[str] | None = frozenset()
+        self._ahead = Ahead(self._look_ahead)
         self.close = weakref.finalize(self, _swept, self._connection, self._room, self._slots, self._pid)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Give a cursor with nothing in it."""
+        return self._connection.cursor()
+
+    def stop(self) -> None:
+        """End what goes on in the background."""
+        self._ahead.stop()
 
     def _links(self, found: Snapshot) -> dict[str, str]:
         """Give a path for each live columnar segment whose rows can be had."""
@@ -85,20 +97,30 @@ class Reader:
                 links[segment.name] = path
         return links
 
+    def _look_ahead(self) -> None:
+        """Parse what was appended, as the last question would."""
+        engine = None if self._engine is None else self._engine()
+        if engine is not None:
+            with snapshot(self._folder, engine) as found:
+                self._tail.release(self._tail.take(found.live, self._needed))
+
     @property
     def inherited(self) -> bool:
         """Whether this process is not the one that made it."""
         return self._pid != os.getpid()
 
     @contextmanager
-    def moment(self, engine: Engine, *, rows: bool, whole: bool) -> Iterator[Moment]:
-        """Hold one moment of the store; without `rows` the log's rows are left alone, without `whole` their features and tags."""
+    def moment(self, engine: Engine, *, rows: bool, needed: frozenset[str] | None) -> Iterator[Moment]:
+        """Hold one moment of the store; without `rows` the log's rows are left alone, else the `needed` values are there (None: all)."""
+        if rows:
+            self._engine, self._needed = weakref.ref(engine), needed
+            self._ahead.asked()
         with snapshot(self._folder, engine) as found:
-            pieces = self._tail.take(found.live, whole=whole) if rows else []
+            pieces = self._tail.take(found.live, needed) if rows else []
             try:
                 links = self._links(found) if rows else {}
                 self._tail.forget_links(found.live) if rows else None
-                tables = Tables([piece.source for piece in pieces], links, whole)
+                tables = Tables([piece.source for piece in pieces], links, needed)
                 cursor = self._connection.cursor()
                 try:
                     yield Moment(cursor, found, tables, self._room.absolute())
@@ -139,6 +161,7 @@ def close_reader(engine: Engine) -> None:
     with _lock:
         found = _readers.pop(engine, None)
     if found is not None and not found.inherited:
+        found.stop()
         found.close()
 
 

@@ -37,10 +37,31 @@ _OF_KIND: Final[Mapping[str, Mapping[str, str]]] = {
     "log": {"message": "VARCHAR", "level": "VARCHAR", "logger": "VARCHAR"},
 }
 _TABLES: Final = {"prediction": "predictions", "label": "labels", "metric": "metrics", "log": "logs"}
+_TIME: Final = "make_timestamp(time::BIGINT)"
+_OF_METRICS: Final = {
+    "time": _TIME,
+    "value": "CASE WHEN isfinite(value) THEN value END",
+    "step": "step::BIGINT",
+    "labels": "labels::VARCHAR",
+}
+_OF_LOGS: Final = {"time": _TIME, "level": "coalesce(level, 'info')", "tags": "tags::VARCHAR"}
 MODELLESS: Final = ("metrics", "logs")
 _SCORE_OF_CLASS: Final = f"TRY_CAST(json_extract_string(score, {pointer('prediction')}) AS DOUBLE)"
 _NESTED: Final = "(({0} >= '[' AND {0} < '\\') OR ({0} >= '{{' AND {0} < '|'))"
 """Whether a text begins like a list or an object; comparing texts costs less than taking them apart."""
+PREDICTION: Final = (
+    *("id", "time", "model", "version", "environment", "prediction", "prediction_number", "score", "scores"),
+    *("latency", "run", "trace", "weight", "error"),
+)
+LABEL: Final = ("id", "time", "model", "environment", "label")
+METRIC: Final = ("time", "name", "value", "step", "labels", "run", "trace")
+LOG: Final = ("time", "level", "logger", "message", "tags", "run", "trace")
+FINISHED: Final = tuple(
+    name
+    for name in dict.fromkeys((*PREDICTION, *LABEL, *METRIC, *LOG, "features", "tags"))
+    if name != "model"  # always there
+)
+_SHAPES: Final = {"prediction": PREDICTION, "label": LABEL, "metric": METRIC, "log": LOG}
 _UNNAMED: Final = f"({{0}} IS NULL OR {{0}} = '' OR {_NESTED})"
 _NAMELESS: Final[Mapping[str, str]] = {
     "prediction": f"{_UNNAMED.format('model')} OR {_UNNAMED.format('id')}",
@@ -90,16 +111,19 @@ def table_of(kind: str) -> str:
     return _TABLES[kind]
 
 
-def reader(paths: Sequence[str], layout: Layout, *, rows: bool = True, named: bool = False) -> str:
-    """Write the table function that parses whole lines; without `rows` features and tags are left alone.
+def reader(paths: Sequence[str], layout: Layout, *, needed: frozenset[str] | None = None, named: bool = False) -> str:
+    """Write the table function that parses whole lines, `needed` values of them, or all, features and tags too.
 
     With `named` each row says which file it is from.
     """
     columns = {**_ALWAYS, **{name: kind for each in layout.kinds for name, kind in _OF_KIND[each].items()}}
     if layout.plain_scores:
         columns["score"] = "DOUBLE"
-    if rows:
+    if needed is None:
         columns |= {"features": layout.features, "tags": "JSON"}
+    else:
+        wanted = needed_of(needed)
+        columns = {name: kind for name, kind in columns.items() if name in wanted}
     listed = ", ".join(literal(path) for path in paths)
     typed = ", ".join(f"{name}: {literal(kind)}" for name, kind in columns.items())
     options = f"format = 'newline_delimited', maximum_object_size = {LONGEST}" + (", filename = true" if named else "")
@@ -129,20 +153,33 @@ def _finite(number: str) -> str:
     return f"CASE WHEN isfinite({number}) THEN {number} END"
 
 
-def predictions(columns: Columns, layout: Layout, model: str | None = None, *, table: str = "raw_lines") -> str:
-    """Write the SELECT of a model's predictions (of any, with None and no features) in the shape of its files."""
-    of = "" if model is None else f" AND model = {literal(model)}"
+def values(layout: Layout) -> dict[str, str]:
+    """Write the expressions of a prediction's time, numbers and scores, as they stand in its files."""
+    nested = _NESTED.format("score")
     score, scores = _finite("score"), "NULL::VARCHAR"
     if not layout.plain_scores:
-        nested = _NESTED.format("score")
         scores = f"CASE WHEN {nested} THEN score END"
         score = f"CASE WHEN {nested} THEN {_finite(_SCORE_OF_CLASS)} ELSE {_finite('TRY_CAST(score AS DOUBLE)')} END"
-    return (
-        "SELECT id, make_timestamp(time::BIGINT) AS time, model, version, coalesce(environment, 'live') AS environment, prediction,"
-        f" {_finite('TRY_CAST(prediction AS DOUBLE)')} AS prediction_number,"
-        f" {score} AS score, {scores} AS scores, {_finite('latency')} AS latency, run, trace, weight::BIGINT AS weight, error"
-        f"{_structs(columns, layout)} FROM {table} WHERE kind = 'prediction'{of}"
-    )
+    return {
+        "time": _TIME,
+        "environment": "coalesce(environment, 'live')",
+        "prediction_number": _finite("TRY_CAST(prediction AS DOUBLE)"),
+        "score": score,
+        "scores": scores,
+        "latency": _finite("latency"),
+        "weight": "weight::BIGINT",
+    }
+
+
+def shaped(expressions: Mapping[str, str], names: Iterable[str]) -> str:
+    """Write the list of a SELECT: each name with its expression, or as it is."""
+    return ", ".join(f"{expressions[name]} AS {name}" if name in expressions else name for name in names)
+
+
+def predictions(columns: Columns, layout: Layout, model: str, *, table: str = "raw_lines") -> str:
+    """Write the SELECT of a model's predictions in the shape of its files."""
+    listed = shaped(values(layout), PREDICTION)
+    return f"SELECT {listed}{_structs(columns, layout)} FROM {table} WHERE kind = 'prediction' AND model = {literal(model)}"
 
 
 def _structs(columns: Columns, layout: Layout) -> str:
@@ -163,23 +200,54 @@ def _transformed(source: str, fields: Sequence[tuple[str, str]]) -> str:
     return f"json_transform({source}, {literal(json.dumps(dict(fields)))}) AS {source}"
 
 
-def labels(model: str | None = None, *, table: str = "raw_lines") -> str:
+def labels(model: str) -> str:
     """Write the SELECT of a model's labels in the shape of its files."""
-    of = "" if model is None else f" AND model = {literal(model)}"
-    return (
-        "SELECT id, make_timestamp(time::BIGINT) AS time, model, coalesce(environment, 'live') AS environment, label"
-        f" FROM {table} WHERE kind = 'label'{of}"
-    )
+    return f"SELECT {shaped(values(Layout()), LABEL)} FROM raw_lines WHERE kind = 'label' AND model = {literal(model)}"
 
 
-def metrics(*, table: str = "raw_lines") -> str:
+def metrics() -> str:
     """Write the SELECT of metric points in the shape of their files."""
-    return f"SELECT make_timestamp(time::BIGINT) AS time, name, {_finite('value')} AS value, step::BIGINT AS step, labels::VARCHAR AS labels, run, trace FROM {table} WHERE kind = 'metric'"
+    return f"SELECT {shaped(_OF_METRICS, METRIC)} FROM raw_lines WHERE kind = 'metric'"
 
 
-def logs(*, table: str = "raw_lines") -> str:
+def logs() -> str:
     """Write the SELECT of log lines in the shape of their files."""
-    return (
-        "SELECT make_timestamp(time::BIGINT) AS time, coalesce(level, 'info') AS level, logger, message, tags::VARCHAR AS tags, run, trace"
-        f" FROM {table} WHERE kind = 'log'"
-    )
+    return f"SELECT {shaped(_OF_LOGS, LOG)} FROM raw_lines WHERE kind = 'log'"
+
+
+def finished(source: str, needed: frozenset[str] | None, *, after: int, latest: int) -> str:
+    """Write the SELECT that gives lines of all kinds with every value as it stands in the files, to be asked many times.
+
+    `needed` names the values that are wanted, None all, features and tags too. `odd` says of a row that it is not what
+    its kind needs. Segments are numbered on `after` so many.
+    """
+    expressions = {**values(Layout()), **_OF_METRICS, **_OF_LOGS, "segment": f"segment + {after}"}
+    names = [name for name in FINISHED if needed is None or name in needed]
+    wrong = f"coalesce({odd(Layout(), latest, rows=needed is None)}, false) AS odd"
+    return f"SELECT {shaped(expressions, ('kind', 'model', 'segment', *names))}, {wrong} FROM {source} WHERE kind IS DISTINCT FROM {literal(HEADER)}"
+
+
+def needed_of(names: Iterable[str]) -> set[str]:
+    """Name the keys of lines that must be parsed for some values, and to tell whether a line is what its kind needs."""
+    more = {"score": ("prediction",), "scores": ("score",), "prediction_number": ("prediction",)}
+    found = {"kind", "model", "id", "time", "name", "message", "weight", "step", "labels"}
+    for name in names:
+        found |= {name, *more.get(name, ())}
+    return found
+
+
+def of_finished(
+    table: str,
+    kind: str,
+    columns: Columns | None = None,
+    model: str | None = None,
+    names: Sequence[str] | None = None,
+) -> str:
+    """Write the SELECT of the rows of a kind from such a table: of a model, or of any; features and tags with `columns`.
+
+    `names` are the values that the table has, None all.
+    """
+    shape = [name for name in _SHAPES[kind] if names is None or name in names]
+    structs = "" if columns is None else _structs(columns, Layout())
+    of = "" if model is None else f" AND model = {literal(model)}"
+    return f"SELECT {', '.join(shape)}{structs} FROM {table} WHERE kind = {literal(kind)}{of}"

@@ -33,12 +33,13 @@ _NONE = Columns((), ())
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A row of the manifest."""
+    """A row of the manifest; `sum` is there for all that versions with today's columns wrote."""
 
     seq: int
     kind: str
     model: str
     path: str
+    sum: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,20 @@ class Snapshot:
     live: tuple[Segment, ...]
     columns: Mapping[str, Columns]
 
-    def paths(self, kind: str, model: str | None = None) -> tuple[str, ...]:
-        """Give the absolute paths of the files of a kind, of one model or of all."""
-        return tuple(
-            str(self.folder.tables / file.path)
-            for file in self.files
-            if file.kind == kind and model in (None, file.model)
-        )
+    def sources(self, kind: str, model: str | None = None, *, whole: bool = False) -> list[str]:
+        """Write the table functions that read the files of a kind, of one model or of all.
+
+        Files whose common columns are the same are read without a look at each of them first; with `whole`, features
+        and tags too, which differ from file to file.
+        """
+        chosen = [file for file in self.files if file.kind == kind and model in (None, file.model)]
+        alike = [] if whole else [file for file in chosen if file.sum is not None]
+        others = [file for file in chosen if whole or file.sum is None]
+        return [
+            f"read_parquet([{', '.join(literal(str(self.folder.tables / file.path)) for file in files)}]{options})"
+            for files, options in ((alike, ""), (others, ", union_by_name = true"))
+            if files
+        ]
 
     def framed(self, kind: str, model: str | None = None) -> tuple[Segment, ...]:
         """Give the live columnar segments of a kind, of one model or of all."""
@@ -73,7 +81,7 @@ def snapshot(folder: Folder, engine: Engine) -> Iterator[Snapshot]:
         with engine.connect() as connection:  # one transaction: names and files are of one moment
             taken = names_taken(connection, [segment.name for segment in held])
             query = (
-                sa.select(c.files.c.seq, c.files.c.kind, c.files.c.model, c.files.c.path)
+                sa.select(c.files.c.seq, c.files.c.kind, c.files.c.model, c.files.c.path, c.files.c.sum)
                 .where(c.files.c.removed.is_(None), c.files.c.kind != "cells")
                 .order_by(c.files.c.seq)
             )
@@ -88,12 +96,17 @@ class Tables:
 
     lines: Sequence[str]
     frames: Mapping[str, str]
-    whole: bool
+    needed: frozenset[str] | None
 
+    @property
+    def whole(self) -> bool:
+        """Whether every value is there, features and tags too."""
+        return self.needed is None
 
-def _files(moment: Snapshot, kind: str, model: str | None) -> list[str]:
-    paths = moment.paths(kind, model)
-    return [f"read_parquet([{', '.join(literal(path) for path in paths)}], union_by_name = true)"] if paths else []
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The values of predictions that are there; None: all."""
+        return None if self.needed is None else tuple(name for name in rows.PREDICTION if name in self.needed)
 
 
 def prediction_parts(moment: Snapshot, tail: Tables, model: str | None) -> list[str]:
@@ -102,9 +115,8 @@ def prediction_parts(moment: Snapshot, tail: Tables, model: str | None) -> list[
     For all models (None) features and tags, whose types differ from one to the next, must not be asked for.
     """
     columns = moment.columns.get(model, _NONE) if tail.whole and model is not None else _NONE
-    parts = [rows.predictions(columns, rows.Layout(), model, table=table) for table in tail.lines]
-    named = {file.model for file in moment.files if file.kind == "predictions"} if model is None else {model}
-    parts += [f"SELECT * FROM {source}" for name in sorted(named) for source in _files(moment, "predictions", name)]
+    parts = [rows.of_finished(table, "prediction", columns, model, tail.names) for table in tail.lines]
+    parts += [f"SELECT * FROM {source}" for source in moment.sources("predictions", model, whole=tail.whole)]
     return parts + [
         frames.bounded(frames.predictions(s, columns, tail.frames[s.name]), latest_time())
         for s in moment.framed("predictions", model)
@@ -114,8 +126,8 @@ def prediction_parts(moment: Snapshot, tail: Tables, model: str | None) -> list[
 
 def label_parts(moment: Snapshot, tail: Tables, model: str | None = None) -> list[str]:
     """Write the SELECTs whose union is the label history of a model, or of all."""
-    parts = [rows.labels(model, table=table) for table in tail.lines]
-    parts += [f"SELECT * FROM {source}" for source in _files(moment, "labels", model)]
+    parts = [rows.of_finished(table, "label", model=model) for table in tail.lines]
+    parts += [f"SELECT * FROM {source}" for source in moment.sources("labels", model)]
     return parts + [
         frames.bounded(frames.labels(s, tail.frames[s.name]), latest_time())
         for s in moment.framed("labels", model)
@@ -125,13 +137,13 @@ def label_parts(moment: Snapshot, tail: Tables, model: str | None = None) -> lis
 
 def metric_parts(moment: Snapshot, tail: Tables) -> list[str]:
     """Write the SELECTs whose union is all metric points."""
-    return [rows.metrics(table=table) for table in tail.lines] + [
-        f"SELECT * FROM {source}" for source in _files(moment, "metrics", None)
+    return [rows.of_finished(table, "metric") for table in tail.lines] + [
+        f"SELECT * FROM {source}" for source in moment.sources("metrics")
     ]
 
 
 def log_parts(moment: Snapshot, tail: Tables) -> list[str]:
     """Write the SELECTs whose union is all log lines."""
-    return [rows.logs(table=table) for table in tail.lines] + [
-        f"SELECT * FROM {source}" for source in _files(moment, "logs", None)
+    return [rows.of_finished(table, "log") for table in tail.lines] + [
+        f"SELECT * FROM {source}" for source in moment.sources("logs")
     ]

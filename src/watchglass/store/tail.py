@@ -9,17 +9,18 @@ from __future__ import annotations
 import mmap
 import os
 import threading
+import time
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 
 from watchglass.store.frames import fault
 from watchglass.store.lines import has_half_pairs, latest_time, sift
 from watchglass.store.quoting import literal
-from watchglass.store.rows import Layout, odd, reader
+from watchglass.store.rows import Layout, finished, reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,17 +29,34 @@ if TYPE_CHECKING:
     from watchglass.store.segments import Segment
 
     Stretch = tuple[Segment, int, int]
+    Needed = frozenset[str] | None
+
+
+REMEMBERED: Final = 10.0  # seconds
+TOGETHER: Final = 1.0  # seconds
+AT_MOST: Final = 64 << 20
 
 
 @dataclass(slots=True)
 class _Parsed:
-    """What was parsed at once: a table, and from where to where of which segments. `whole` says: features and tags too."""
+    """What was parsed at once: a table, from where to where of which segments, and which values (None: all, features and tags too)."""
 
     table: str
     ranges: tuple[tuple[str, int, int], ...]
-    whole: bool
+    needed: Needed
+    begun: float
     users: int = 0
     dead: bool = False
+
+    def takes(self, other: _Parsed) -> bool:
+        """Say whether what was parsed next may be added: many small tables would cost each question more than one."""
+        alike = self.needed == other.needed and not self.dead and not self.users
+        return alike and other.begun - self.begun < TOGETHER and self.bytes + other.bytes < AT_MOST
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes of lines it was parsed from."""
+        return sum(end - start for _, start, end in self.ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +77,16 @@ class Tail:
         self._parsed: list[_Parsed] = []
         self._links: dict[str, Path] = {}
         self._broken: set[str] = set()
+        self._asked: dict[Needed, float] = {}
         self._lock = threading.Lock()
 
-    def take(self, live: Sequence[Segment], *, whole: bool) -> list[Piece]:
-        """Give the rows of the live segments of lines; what is given is kept until `release`."""
+    def take(self, live: Sequence[Segment], needed: Needed) -> list[Piece]:
+        """Give the rows of the live segments of lines, with the values that are needed; what is given is kept until `release`."""
         with self._lock:
             held = {segment.name: segment for segment in live if segment.sidecar is None}
-            if whole:
-                self._widen(held)
-            self._parse(self._news(held), whole=whole)
+            wanted = self._wanted(needed)
+            self._widen(held, needed, wanted)
+            self._parse(self._news(held), wanted)
             self._forget(set(held))
             pieces = [self._piece(parsed, held) for parsed in self._parsed if not parsed.dead]
             for piece in pieces:
@@ -108,35 +127,71 @@ class Tail:
                 found.append((segment, start, end))
         return found
 
-    def _widen(self, held: dict[str, Segment]) -> None:
-        """Parse again, with features and tags, what was parsed without."""
-        for parsed in [item for item in self._parsed if not item.whole and not item.dead]:
-            parsed.dead = True
-            self._parse([(held[name], start, end) for name, start, end in parsed.ranges if name in held], whole=True)
+    def _wanted(self, needed: Needed) -> Needed:
+        """Add what other questions of the last seconds needed, so that two that take turns do not have all parsed twice."""
+        now = time.monotonic()
+        self._asked = {one: at for one, at in self._asked.items() if now - at < REMEMBERED}
+        self._asked[needed] = now
+        if None in self._asked:
+            return None
+        return frozenset(name for one in self._asked if one is not None for name in one)
 
-    def _parse(self, news: Sequence[Stretch], *, whole: bool) -> None:
-        """Parse stretches of segments, a table for as many as there are slots; the bytes go from file to file in the kernel."""
+    def _widen(self, held: dict[str, Segment], needed: Needed, wanted: Needed) -> None:
+        """Parse again what was parsed without a value that is needed."""
+        for parsed in [item for item in self._parsed if not item.dead and not _holds(item.needed, needed)]:
+            parsed.dead = True
+            self._parse([(held[name], start, end) for name, start, end in parsed.ranges if name in held], wanted)
+
+    def _parse(self, news: Sequence[Stretch], needed: Needed) -> None:
+        """Parse stretches of segments, as many at once as there are slots; the bytes go from file to file in the kernel."""
         at_once = len(self._slots) - 1  # the last is for trying
         for first in range(0, len(news), at_once):
             chosen = news[first : first + at_once]
-            table = f"tail_{uuid.uuid4().hex}"
             for slot, (segment, start, end) in zip(self._slots, chosen, strict=False):
                 os.ftruncate(slot, 0)
                 _copied(segment.handle, slot, start, end)
-            halves = any(_has_half_pairs(slot) for slot in self._slots[: len(chosen)])
-            if halves or not self._created(table, len(chosen), whole=whole):
-                self._sifted(table, chosen, whole=whole)
+            ranges = tuple((segment.name, start, end) for segment, start, end in chosen)
+            new = _Parsed(f"tail_{uuid.uuid4().hex}", ranges, needed, time.monotonic())
+            if any(_has_half_pairs(slot) for slot in self._slots[: len(chosen)]) or not self._added(new):
+                for slot, (segment, start, end) in zip(self._slots, chosen, strict=False):
+                    good, _ = sift(segment.name, segment.part(start, end - start), latest_time())
+                    _put(slot, b"".join(self._takes(good)))
+                self._add(replace(new, table=f"tail_{uuid.uuid4().hex}", ranges=ranges, dead=False))
             for slot in self._slots[: len(chosen)]:
                 os.ftruncate(slot, 0)
-            ranges = tuple((segment.name, start, end) for segment, start, end in chosen)
-            self._parsed.append(_Parsed(table, ranges, whole))
 
-    def _sifted(self, table: str, chosen: Sequence[Stretch], *, whole: bool) -> None:
-        """Parse what can be taken, line by line; what cannot is told when it is compacted."""
-        for slot, (segment, start, end) in zip(self._slots, chosen, strict=False):
-            good, _ = sift(segment.name, segment.part(start, end - start), latest_time())
-            _put(slot, b"".join(self._takes(good)))
-        self._create(table, len(chosen), whole=whole)
+    def _added(self, new: _Parsed) -> bool:
+        """Parse what lies in the slots; says whether every line was taken for what it is, else it is as if nothing had been done."""
+        table, after = "", 0
+        try:
+            table, after = self._add(new)
+        except duckdb.Error:
+            return False
+        odd = self._connection.execute(f"SELECT count(*) FROM {table} WHERE odd AND segment > {after}").fetchone()
+        if not odd or not odd[0]:
+            return True
+        self._connection.execute(f"DELETE FROM {table} WHERE segment > {after}")
+        kept = next(item for item in self._parsed if item.table == table)
+        kept.ranges = kept.ranges[:after]
+        kept.dead = kept.dead or not after
+        return False
+
+    def _add(self, new: _Parsed) -> tuple[str, int]:
+        """Keep what lies in the slots, with what came before where that is fresh and small; gives the table, and how many segments it had."""
+        last = self._parsed[-1] if self._parsed else None
+        paths = [slot_path(slot) for slot in self._slots[: len(new.ranges)]]
+        place = f"list_position([{', '.join(map(literal, paths))}], filename)::INTEGER AS segment"
+        source = f"(SELECT * EXCLUDE filename, {place} FROM {reader(paths, Layout(), needed=new.needed, named=True)})"
+        if last is not None and last.takes(new):
+            after = len(last.ranges)
+            rows = finished(source, new.needed, after=after, latest=latest_time())
+            self._connection.execute(f"INSERT INTO {last.table} {rows}")
+            last.ranges += new.ranges
+            return last.table, after
+        rows = finished(source, new.needed, after=0, latest=latest_time())
+        self._connection.execute(f"CREATE TABLE {new.table} AS {rows}")
+        self._parsed.append(new)
+        return new.table, 0
 
     def _takes(self, lines: list[bytes]) -> list[bytes]:
         """Leave out the lines that DuckDB does not take, found by halving."""
@@ -150,20 +205,6 @@ class Tail:
             half = len(lines) // 2
             return self._takes(lines[:half]) + self._takes(lines[half:]) if half else []
         return lines
-
-    def _created(self, table: str, slots: int, *, whole: bool) -> bool:
-        try:
-            self._create(table, slots, whole=whole)
-            query = f"SELECT count(*) FROM {table} WHERE {odd(Layout(), latest_time(), rows=whole)}"
-            return not (self._connection.execute(query).fetchone() or (1,))[0]
-        except duckdb.Error:
-            return False
-
-    def _create(self, table: str, slots: int, *, whole: bool) -> None:
-        paths = [slot_path(slot) for slot in self._slots[:slots]]
-        parsed = reader(paths, Layout(), rows=whole, named=True)
-        place = f"list_position([{', '.join(map(literal, paths))}], filename)::INTEGER AS segment"
-        self._connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * EXCLUDE filename, {place} FROM {parsed}")
 
     def _piece(self, parsed: _Parsed, held: dict[str, Segment]) -> Piece:
         gone = [str(place) for place, (name, _, _) in enumerate(parsed.ranges, start=1) if name not in held]
@@ -189,6 +230,10 @@ class Tail:
             for name in [name for name in self._links if name not in names]:
                 self._links.pop(name).unlink(missing_ok=True)
                 self._broken.discard(name)
+
+
+def _holds(held: Needed, needed: Needed) -> bool:
+    return held is None or (needed is not None and needed <= held)
 
 
 def slot_path(slot: int) -> str:
