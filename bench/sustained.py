@@ -1,6 +1,6 @@
 """Writers, a compactor, cells, a merger and a reader on one machine for a minute → whether all keep up, and every answer is whole.
 
-`python -m bench.sustained [--seconds 60] [--rate 62500] [--writers 2] [--profile FOLDER] [--keep FOLDER]`
+`python -m bench.sustained [--seconds 60] [--rate 61000] [--writers 2] [--profile FOLDER] [--keep FOLDER]`
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--rate", type=float, default=62_500.0, help="events a second of all writers together")
+    parser.add_argument("--rate", type=float, default=61_000.0, help="events a second of all writers together")
     parser.add_argument("--writers", type=int, default=2)
     parser.add_argument("--profile", type=Path, help="a folder for what py-spy, else cProfile, saw in each process")
     parser.add_argument("--keep", type=Path, help="leave the store in this folder")

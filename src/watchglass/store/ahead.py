@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EVERY: Final = 0.1
+EVERY: Final = 0.05
 LINGER: Final = 2.0
 _all: weakref.WeakSet[Ahead] = weakref.WeakSet()
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from watchglass.store.folder import Folder
 
-OPTIONS: Final = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
+OPTIONS: Final = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
+"""Version 2 has times as differences: a fifth less to read, and smaller."""
 INDEXED: Final = ("predictions",)
 CLOSE: Final = timedelta(minutes=10)
 _CHUNK: Final = 1 << 20
