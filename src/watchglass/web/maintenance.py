@@ -40,7 +40,7 @@ LOOKED_EVERY: Final = 600.0
 """Seconds after which a store in which nothing happens is judged: windows close without events too."""
 LINGER: Final = 20.0
 """Seconds without events after which the process ends."""
-_GROUPS: Final = 1
+_GROUPS: Final = 1  # merged in a round: what waits in the log must not wait for all
 _PATIENCE: Final = 20.0
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
