@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from watchglass.store.segments import Segment
 
 UNREADABLE_AGE: Final = 2.0  # seconds: a sidecar and its segment are deleted one after the other
-BATCH_BYTES: Final = 128 << 20
+BATCH_BYTES: Final = 192 << 20
 
 
 @dataclass(slots=True)
@@ -80,11 +80,12 @@ def compact(folder: Folder, engine: Engine, progress: Callable[[int, int], None]
             return done
         for path in unreadable(folder.row_log, UNREADABLE_AGE):
             done.rejected += _refuse(folder, engine, path, "this columnar segment cannot be read")
-        while _round(folder, engine, lease, done):
-            if progress:
-                progress(min(total, done.bytes), total)
-            if done.bytes >= total:
-                break
+        with engine_room() as connection:  # a new one costs as much as parsing ten thousand lines
+            while _round(folder, engine, connection, lease, done):
+                if progress:
+                    progress(min(total, done.bytes), total)
+                if done.bytes >= total:
+                    break
         sweep(folder, engine)
     return done
 
@@ -120,9 +121,11 @@ def _timed(name: str) -> bool:
     return all(digit in "0123456789abcdef" for digit in name[:12])
 
 
-def _round(folder: Folder, engine: Engine, lease: Lease, done: Compacted) -> bool:
+def _round(
+    folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, lease: Lease, done: Compacted
+) -> bool:
     """Compact one batch of segments; says whether there may be more."""
-    with opened(folder.row_log) as held, engine_room() as connection, ExitStack() as stack:
+    with opened(folder.row_log) as held, ExitStack() as stack:
         take_in(folder, engine)
         ready = _ready(engine, held)
         if not ready:
@@ -138,6 +141,7 @@ def _round(folder: Folder, engine: Engine, lease: Lease, done: Compacted) -> boo
                 _complete(engine, connection, loaded, columns, ready[0].name)
                 rejected += loaded.rejected
                 published = _write(folder, connection, ready, loaded, columns, rejected)
+                connection.execute("DROP TABLE raw_lines")
         except duckdb.Error:
             if not (broken := _broken_frames(connection, ready, columns)):
                 raise

@@ -5,6 +5,7 @@ A line that is anything else makes the writing fail, and the batch is taken the 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,14 +37,18 @@ def one_model(
     layout = replace(Layout.joint({model: columns}, ("prediction",)), plain_scores=not sample.classes)
     if not layout.fields or any(segment.end_of_lines(0) != segment.size for segment in segments):
         return None
-    if any(segment.has_half_pairs() for segment in segments):
-        return None
     good = f"kind = 'prediction' AND model = {literal(model)} AND {odd(layout, latest_time())} IS NOT TRUE"
     kept = f"CASE WHEN kind = {literal(HEADER)} THEN false WHEN {good} THEN true ELSE error('not this model''s') END"
     source = f"(SELECT * FROM {reader([segment.location for segment in segments], layout)} WHERE {kept})"
     order = "" if sample.last - sample.first <= parquet.CLOSE.total_seconds() * 1e6 else "time"
     select = predictions(columns, layout, model, table=source)
-    try:
-        return parquet.write(folder, connection, "predictions", model, select, order)
-    except duckdb.Error:
+    with ThreadPoolExecutor(1) as beside:
+        halves = beside.submit(lambda: any(segment.has_half_pairs() for segment in segments))
+        try:
+            written = parquet.write(folder, connection, "predictions", model, select, order)
+        except duckdb.Error:
+            return None
+    if written is not None and halves.result():
+        parquet.discard(folder, written)
         return None
+    return written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, cast
@@ -14,6 +15,7 @@ from watchglass.store.folder import make_folder, sync_file, sync_folder
 from watchglass.store.quoting import literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -49,18 +51,25 @@ def write(
         if not done or not done[0]:
             path.unlink()
             return None
-        if kind in INDEXED:
-            write_index(connection, path)
+        with ThreadPoolExecutor(1) as beside:
+            summed = beside.submit(sum_of, path)
+            if kind in INDEXED:
+                write_index(connection, path)
     except duckdb.Error:
         path.unlink(missing_ok=True)
         raise
-    return described(connection, path, folder, kind, model)
+    return described(connection, path, folder, kind, model, summed.result())
 
 
 def described(
-    connection: duckdb.DuckDBPyConnection, path: Path, folder: Folder, kind: str, model: str
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    folder: Folder,
+    kind: str,
+    model: str,
+    summed: str | None = None,
 ) -> dict[str, object]:
-    """Sync a new file and give its row of the manifest."""
+    """Sync a new file and give its row of the manifest; `summed` is its sum where that is known."""
     sync_file(path)
     sync_folder(path.parent)
     edge = "day" if kind == "cells" else "time"
@@ -75,7 +84,7 @@ def described(
         "first": first,
         "last": last,
         "origin": 0,
-        "sum": sum_of(path),
+        "sum": summed or sum_of(path),
         "indexed": int(index_path(path).exists()),
     }
 
@@ -87,6 +96,13 @@ def order_of(connection: duckdb.DuckDBPyConnection, source: str) -> str:
     """
     first, last = connection.execute(f"SELECT min(time), max(time) FROM {source}").fetchone() or (None, None)
     return "" if first is not None and last - first <= CLOSE else "time"
+
+
+def discard(folder: Folder, written: Mapping[str, object]) -> None:
+    """Delete a file that was written and will not be listed."""
+    path = folder.tables / str(written["path"])
+    index_path(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def sum_of(path: Path) -> str:
