@@ -33,12 +33,9 @@ def line(event: Mapping[str, object]) -> bytes:
     """Encode an event, the line end included."""
     if orjson is not None:
         try:
-            data = orjson.dumps(event, plain, _OPTIONS)
+            return orjson.dumps(event, plain, _OPTIONS)
         except TypeError:  # a key that is no text, half a surrogate pair, an integer beyond 64 bits, too deep
             event = cast("Mapping[str, object]", plain(event))
-        else:
-            if not _may_be_deep(data):
-                return data
     return _portable(event)
 
 
@@ -46,14 +43,9 @@ def _portable(event: Mapping[str, object]) -> bytes:
     """Encode with the standard library alone."""
     with suppress(Exception):  # what JSON lacks, or a value's own methods, which may raise anything
         data = (_encode(event) + "\n").encode()
-        if not _may_be_deep(data):  # how deep the library itself goes differs by its version
+        if data.count(b"[") + data.count(b"{") <= DEEPEST:  # how deep the library itself goes differs by its version
             return data
     return (_encode(plain(event)) + "\n").encode()
-
-
-def _may_be_deep(data: bytes) -> bool:
-    """Say whether a line may be nested deeper than readers go."""
-    return data.count(b"[") + data.count(b"{") > DEEPEST
 
 
 def canonical(value: object) -> str:
