@@ -51,12 +51,13 @@ class Lease:
 
 
 def _begun(pid: int) -> str:
-    """Say when a process began, in the kernel's ticks; empty when there is none. A number is given to others again."""
+    """Say when a process began, in the kernel's ticks; empty when it is gone. A number is given to others again."""
     try:
         about = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
-    return about.rpartition(")")[2].split()[19]
+    state, *fields = about.rpartition(")")[2].split()
+    return "" if state in ("Z", "X") else fields[18]  # the dead stay listed until their parent takes note
 
 
 def _alive(owner: str) -> bool:
