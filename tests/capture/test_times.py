@@ -71,7 +71,7 @@ def test_other_libraries_scalars():
         1_772_323_200_000,
         10**30,
         pd.NaT,
-        np.datetime64("NaT"),
+        np.datetime64("NaT", "s"),
         b"2026-01-01",
         1j,
     ],
