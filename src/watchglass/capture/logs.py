@@ -47,6 +47,13 @@ class LogHandler(logging.Handler):
         """Do without a lock: recording has its own, which a signal handler may enter again."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Take a record that the filters let pass; newer Pythons would enter the lock that is not there."""
+        found: object = self.filter(record)
+        if found:
+            self.emit(found if isinstance(found, logging.LogRecord) else record)
+        return bool(found)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Record one."""
         if record.levelno < _threshold or _inside.get() or record.name.partition(".")[0] == _OURS:
