@@ -49,6 +49,6 @@ def one_model(
         except duckdb.Error:
             return None
     if written is not None and halves.result():
-        parquet.discard(folder, written)
+        parquet.delete(folder.tables / str(written["path"]))
         return None
     return written

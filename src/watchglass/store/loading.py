@@ -48,7 +48,6 @@ class Loaded:
 
     layout: Layout
     rejected: tuple[Rejected, ...]
-    careful: bool
 
 
 Seen = dict[tuple[str, str, str], str]
@@ -111,9 +110,9 @@ def load(
         shown_kinds = tuple(kind for kind in KINDS if kind in kinds)
         for layout in dict.fromkeys((Layout.joint(columns, shown_kinds), Layout())):
             if _whole(connection, paths, layout, latest):
-                return Loaded(layout, tuple(torn), careful=False)
+                return Loaded(layout, tuple(torn))
     rejected = _one_by_one(connection, segments, latest, stack)
-    return Loaded(Layout(), tuple(rejected), careful=True)
+    return Loaded(Layout(), tuple(rejected))
 
 
 def _path(segment: Segment, torn: list[Rejected], stack: ExitStack) -> str:

@@ -15,7 +15,6 @@ from watchglass.store.folder import make_folder, sync_file, sync_folder
 from watchglass.store.quoting import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -98,11 +97,10 @@ def order_of(connection: duckdb.DuckDBPyConnection, source: str) -> str:
     return "" if first is not None and last - first <= CLOSE else "time"
 
 
-def discard(folder: Folder, written: Mapping[str, object]) -> None:
-    """Delete a file that was written and will not be listed."""
-    path = folder.tables / str(written["path"])
-    index_path(path).unlink(missing_ok=True)
+def delete(path: Path) -> None:
+    """Delete a file that is not listed, or no more, and its index."""
     path.unlink(missing_ok=True)
+    index_path(path).unlink(missing_ok=True)
 
 
 def sum_of(path: Path) -> str:

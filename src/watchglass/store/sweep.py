@@ -13,7 +13,7 @@ from watchglass.store import graph
 from watchglass.store.catalog import writing
 from watchglass.store.folder import sync_folder
 from watchglass.store.losses import take_over
-from watchglass.store.parquet import index_path
+from watchglass.store.parquet import delete
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,16 +46,11 @@ def _replaced(folder: Folder, engine: Engine, now: float) -> int:
     with engine.connect() as connection:
         found = connection.execute(sa.select(c.files.c.seq, c.files.c.path).where(old)).all()
     for _, path in found:
-        _delete(folder.tables / path)
+        delete(folder.tables / path)
     if found:
         with writing(engine) as transaction:
             transaction.execute(c.files.delete().where(c.files.c.seq.in_([seq for seq, _ in found][:10_000])))
     return len(found)
-
-
-def _delete(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    index_path(path).unlink(missing_ok=True)
 
 
 def _orphans(folder: Folder, engine: Engine, now: float) -> int:
@@ -76,7 +71,7 @@ def _orphans(folder: Folder, engine: Engine, now: float) -> int:
         return len(loose)
     orphans = [path for path in old if str(path.relative_to(folder.tables)) not in listed]
     for path in orphans:
-        _delete(path)
+        delete(path)
     return len(orphans) + len(loose)
 
 
