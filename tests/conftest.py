@@ -47,7 +47,12 @@ def pytest_runtest_logreport(report):
         )
 
 
+pytest_collectreport = pytest_runtest_logreport  # a whole file can skip itself too
+
+
 def pytest_sessionfinish(session):
+    if hasattr(session.config, "workerinput"):
+        return  # the process that shares the tests out hears of every skip, and decides
     if os.environ.get("CI") and _skipped:
         print("\nskipped, though CI could run them:\n  " + "\n  ".join(_skipped))
         session.exitstatus = 1

@@ -18,12 +18,6 @@ PROMPT = Limits(seconds=60, size=1 << 26, sync=False)
 PREDICTION = b'{"kind":"prediction","id":"%s","features":{"x":1.5,"text":"%s"}}\n'
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 

@@ -147,7 +147,7 @@ def test_features_and_rows_without_ids(logs):
     assert about["columns"] == {"prediction": "p", "score": None, "id": None, "time": "ts"}
     assert about["run"] == run.id
     (segment,) = logs.segments("rows")
-    assert [row["id"] for row in logs.rows()] == [f"{segment.stem}:{number}" for number in range(3)]
+    assert [row["id"] for row in logs.rows()] == [f"{segment.name.partition('.')[0]}:{number}" for number in range(3)]
     assert {row["run"] for row in logs.rows()} == {run.id}
 
 

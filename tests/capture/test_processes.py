@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ import time
 import urllib.request
 
 import pytest
+from tests.ports import free_port
 
 TURNS = 30 if os.environ.get("WATCHGLASS_TORTURE") == "1" else 8
 APP = """
@@ -39,12 +39,6 @@ async def asgi(scope, receive, send):
     await send({{"type": "http.response.start", "status": 200, "headers": []}})
     await send({{"type": "http.response.body", "body": str(os.getpid()).encode()}})
 """
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def ask(port, number):
@@ -107,7 +101,7 @@ def test_gunicorn_with_two_workers(tmp_path, remote, preload):
     workers = served(
         lambda port: ["gunicorn", "-w", "2", "--threads", "2", "-b", f"127.0.0.1:{port}", *flags, "served:app"], tmp_path, remote
     )  # fmt: skip
-    owners = {path.stem.rpartition("-")[2] for path in remote.segments("rows")}
+    owners = {path.name.partition(".")[0].rpartition("-")[2] for path in remote.segments("rows")}
     assert set(map(str, workers)) <= owners
     assert len(owners) <= 2 + preload
 

@@ -16,7 +16,7 @@ import pytest
 
 import watchglass as wg
 from watchglass.capture import drops, ids, recorder
-from watchglass.capture.segment import Limits, Log
+from watchglass.capture.segment import ANNOUNCED, Limits, Log
 
 PROMPT = Limits(seconds=60, size=1 << 26, sync=False)
 
@@ -56,7 +56,7 @@ while True:
 def test_names_ignore_file_and_lock(logs):
     predict(1)
     (path,) = logs.segments("rows")
-    digits, _, process = path.stem.partition("-")
+    digits, _, process = path.name.removesuffix(ANNOUNCED).partition("-")
     assert len(digits) == 32
     assert int(process) == os.getpid()
     assert (logs.root / ".gitignore").read_text() == "*\n"

@@ -11,7 +11,8 @@ import threading
 import time
 
 import pytest
-from tests.capture.listening import PREDICTION, PROMPT, free_port, wait_for
+from tests.capture.listening import PREDICTION, PROMPT, wait_for
+from tests.ports import free_port
 
 from watchglass.capture import drops
 from watchglass.capture.segment import Log, new_name

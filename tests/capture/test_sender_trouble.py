@@ -6,7 +6,8 @@ import json
 import time
 
 import pytest
-from tests.capture.listening import free_port, wait_for
+from tests.capture.listening import wait_for
+from tests.ports import free_port
 
 from watchglass.capture import carrier, sender, spool
 from watchglass.capture.exchange import Answer

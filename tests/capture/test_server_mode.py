@@ -10,7 +10,8 @@ import sys
 import time
 
 import pytest
-from tests.capture.listening import free_port, wait_for
+from tests.capture.listening import wait_for
+from tests.ports import free_port
 
 import watchglass as wg
 from watchglass.capture import recorder, spool

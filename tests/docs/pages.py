@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+from tests.ports import free_port
 from watchglass.capture import recorder
 from watchglass.reading import create_store
 
@@ -104,9 +104,3 @@ class Page:
             process.terminate()
         for process in self.servers:
             process.wait(PATIENCE)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -19,6 +19,7 @@ import pytest
 import watchglass as wg
 from tests.e2e import tracing
 from tests.e2e.torture import HERE, LONG, SEED, cells, tend
+from tests.store.bench import promised
 from watchglass.store.catalog import connect
 from watchglass.store.compact import compact
 from watchglass.store.doctor.examine import diagnose
@@ -59,7 +60,7 @@ def whole(tmp_path_factory):
     schema = {"kind": "schema", "model": "torture", "columns": columns, "time": TIME}
 
     def write(log, number, events):
-        path = root / "log" / log / f"{number:032x}-1.jsonl"
+        path = root / "log" / log / promised(log, number)
         path.write_text("".join(json.dumps(event) + "\n" for event in events))
 
     write("graph", 1, [model, schema])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,16 +17,11 @@ import pytest
 
 import watchglass as wg
 from tests.e2e.torture import LONG, QUICK_ROLL, SEED, Writers, bound, check_end, declare, kill, seen, stop
+from tests.ports import free_port
 from watchglass.store.doctor.examine import diagnose
 
 KILLS = 60 if LONG else 4
 COUNT = 1_000_000
-
-
-def free_port():
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return bound.getsockname()[1]
 
 
 def serve(folder, port):

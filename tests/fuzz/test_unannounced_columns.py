@@ -36,9 +36,6 @@ def test_new_features_and_tags_of_a_known_model_are_kept():
     assert {name: found[name] for name in ("ink", "fresh", "a")} == {"ink": 1.0, "fresh": 2.5, "a": "b"}
 
 
-@pytest.mark.xfail(
-    reason="a look at some stretches of a segment does not show them, and nothing counts them", strict=True
-)
 def test_new_features_and_tags_of_a_known_model_are_kept_far_inside_a_segment():
     found = taken(event("digits"), AROUND)
     assert {name: found.get(name) for name in ("ink", "fresh", "a")} == {"ink": 1.0, "fresh": 2.5, "a": "b"}

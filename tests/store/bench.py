@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from time import time_ns
 
+from watchglass.capture.segment import ANNOUNCED
 from watchglass.store import catalog
 from watchglass.store.compact import compact
 from watchglass.store.folder import prepare
@@ -11,6 +13,11 @@ from watchglass.store.query import ask
 
 DAY = 86_400_000_000
 BEGIN = 1_780_272_000_000_000  # 2026-06-01T00:00Z
+
+
+def promised(log, number):
+    """Name a segment as a recorder does that has announced the columns of its rows."""
+    return f"{time_ns() // 1_000_000:012x}{number:020x}-1{ANNOUNCED if log == 'rows' else '.jsonl'}"
 
 
 class Bench:
@@ -23,7 +30,7 @@ class Bench:
 
     def write(self, log, events, raw=b""):
         self.names += 1
-        path = self.folder.root / "log" / log / f"{self.names:032x}-1.jsonl"
+        path = self.folder.root / "log" / log / promised(log, self.names)
         path.write_bytes(b"".join(json.dumps(event).encode() + b"\n" for event in events) + raw)
         return path
 

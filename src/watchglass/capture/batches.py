@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from watchglass.capture import drops
 from watchglass.capture.encode import line
-from watchglass.capture.segment import new_name, prepare, sync_folder
+from watchglass.capture.segment import ANNOUNCED, new_name, prepare, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -43,8 +43,13 @@ def write_parquet(
     return "written"
 
 
-def write_lines(root: str, events: Callable[[str], Iterable[Mapping[str, object]]]) -> OSError | int:
-    """Publish events, made for a segment's name, as one segment of lines; gives how many."""
+def write_lines(
+    root: str, events: Callable[[str], Iterable[Mapping[str, object]]], *, announced: bool
+) -> OSError | int:
+    """Publish events, made for a segment's name, as one segment of lines; gives how many.
+
+    `announced` says that the graph log tells all their columns; else every line will be looked through for them.
+    """
     aside, rows = "", 0
     try:
         folder = prepare(root, "rows")
@@ -58,7 +63,7 @@ def write_lines(root: str, events: Callable[[str], Iterable[Mapping[str, object]
         if not rows:
             os.unlink(aside)  # noqa: PTH108 - text paths here
             return 0
-        os.rename(aside, f"{folder}/{name}.jsonl")  # noqa: PTH104 - text paths here
+        os.rename(aside, f"{folder}/{name}{ANNOUNCED if announced else '.jsonl'}")  # noqa: PTH104 - text paths here
         sync_folder(folder)
     except OSError as error:
         _remove([aside])

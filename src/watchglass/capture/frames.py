@@ -124,12 +124,12 @@ def _log(batch: Batch) -> int:
     here = recorder.current()
     if not here.has_room(batch.sheet.rows):
         return 0
-    _announce(here, batch)
+    told = _announce(here, batch)
     sampler = here.sampler if batch.kind == "predictions" else None
     if sampler is not None and sampler.rule(str(batch.shared["model"])) is not None:
         here.start()
         kept = list(sampler.sift(_events(batch, new_hex())))  # decided once, however often it is tried to write them
-        return _counted(here, batch, lambda: batches.write_lines(here.store, lambda _: kept), len(kept))
+        return _counted(here, batch, lambda: batches.write_lines(here.store, lambda _: kept, announced=told), len(kept))
     if columnar and _columnar(batch):
         written = here.persist(
             lambda: batches.write_parquet(
@@ -138,7 +138,9 @@ def _log(batch: Batch) -> int:
         )
         if written is not None:
             return _counted(here, batch, lambda: batch.sheet.rows if written == "written" else written)
-    return _counted(here, batch, lambda: batches.write_lines(here.store, lambda name: _events(batch, name)))
+    return _counted(
+        here, batch, lambda: batches.write_lines(here.store, lambda name: _events(batch, name), announced=told)
+    )
 
 
 def _counted(here: Recorder, batch: Batch, write: Callable[[], OSError | int], rows: int | None = None) -> int:
@@ -201,9 +203,9 @@ def _columnar(batch: Batch) -> bool:
     return all(sheet.sort(name) in _PLAIN_SORTS for name in batch.chosen if name != time)
 
 
-def _announce(here: Recorder, batch: Batch) -> None:
+def _announce(here: Recorder, batch: Batch) -> bool:
     if batch.kind == "labels":
-        return
+        return True
     model = str(batch.shared["model"])
     known = announced(here, model)
     told = [
@@ -212,7 +214,7 @@ def _announce(here: Recorder, batch: Batch) -> None:
         if ("feature", name) not in known.columns
     ]
     tags = [("tag", name, TYPES["text"]) for name in batch.tags if ("tag", name) not in known.columns]
-    announce_columns(here, model, known, [*told, *tags])
+    return announce_columns(here, model, known, [*told, *tags])
 
 
 def _sidecar(batch: Batch) -> dict[str, object]:

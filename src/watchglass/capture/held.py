@@ -21,10 +21,16 @@ _YIELD: Final = 0.0005
 
 
 class HeldLog(Log):
-    """A log whose lines wait in memory, at most so many bytes; `wake` is called when the first of them waits, and when half the memory is full."""
+    """A log whose lines wait in memory, at most so many bytes; `wake` is called when the first of them waits, and when half the memory is full.
 
-    def __init__(self, root: str, name: str, limits: Limits, wake: Callable[[], None]) -> None:
+    What waits in the log `before` is written first: it tells the columns of these lines.
+    """
+
+    def __init__(
+        self, root: str, name: str, limits: Limits, wake: Callable[[], None], before: Log | None = None
+    ) -> None:
         super().__init__(root, name, limits)
+        self._before = before
         self._most = limits.held
         self._crowd = limits.held - limits.held // 4
         self._wake = wake
@@ -76,6 +82,8 @@ class HeldLog(Log):
                 self._urgent = self._most // 2
             done = 0
             try:
+                if self._before is not None:
+                    self._before.drain()
                 while done < len(lines):
                     done += self._put(lines, done)
                 self._trouble = None

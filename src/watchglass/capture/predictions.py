@@ -11,7 +11,7 @@ from watchglass.capture.encode import shown
 from watchglass.capture.events import name, text_of
 from watchglass.capture.ids import new_id
 from watchglass.capture.runs import outcome, put_run
-from watchglass.capture.schema import announce
+from watchglass.capture.schema import announce, apart, put
 from watchglass.capture.times import micros, now
 from watchglass.errors import BadInput
 
@@ -68,12 +68,13 @@ def log_prediction(  # noqa: PLR0913 - the settled public face
     put_run(event, run)
     if error is not None:
         event["error"] = _error(error)
-    announce(here, event["model"], fields, labels)  # type: ignore[arg-type]  # a text by now
     sampler = here.sampler
-    if sampler is None:
+    if sampler is not None:
+        _sample(here, sampler, event)
+    elif announce(here, event["model"], fields, labels):  # type: ignore[arg-type]  # a text by now
         here.row(event)
     else:
-        _sample(here, sampler, event)
+        apart(here, event)
     return event["id"]  # type: ignore[return-value]  # likewise
 
 
@@ -87,7 +88,7 @@ def _sample(here: Recorder, sampler: Sampler, event: dict[str, object]) -> None:
     """Write a row if a rule keeps it."""
     here.start()  # it ends the intervals of reservoirs
     if here.disabled or sampler.decide(event):
-        here.row(event)
+        put(here, event)
 
 
 def _score(score: object) -> object:

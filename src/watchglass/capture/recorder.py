@@ -59,7 +59,7 @@ class Recorder(tuning.Tunable):
         self._bounds = bounds
         self._sender = sender
         self._graph = self._log("graph", limits)
-        self._rows = self._log("rows", limits)
+        self._rows = self._log("rows", limits, self._graph)
         self._logs = (self._rows, self._graph)
         self._losses = Losses(store)
         self._room = room.Room(store, bounds)
@@ -69,8 +69,8 @@ class Recorder(tuning.Tunable):
         self._worked = self._ticked = 0.0
         self._forking: list[Log] = []
 
-    def _log(self, name: str, limits: Limits) -> Log:
-        return HeldLog(self.store, name, limits, self._wake) if limits.held else Log(self.store, name, limits)
+    def _log(self, name: str, limits: Limits, before: Log | None = None) -> Log:
+        return HeldLog(self.store, name, limits, self._wake, before) if limits.held else Log(self.store, name, limits)
 
     def graph(self, event: Mapping[str, object]) -> bool:
         """Append an event to the graph log; says whether it is recorded."""

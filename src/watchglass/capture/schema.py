@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from watchglass.capture.batches import write_lines
 from watchglass.capture.encode import plain
 from watchglass.capture.events import text_of
 from watchglass.capture.times import now
@@ -43,12 +44,15 @@ def type_of(value: object) -> ColumnType | None:
     return None if seen is None else _TYPES.get(type(seen), "json")
 
 
-def announce(recorder: Recorder, model: str, features: Mapping[str, object], tags: Mapping[str, object]) -> None:
-    """Write a schema event if a column of this row was not announced yet; a column without a value waits for one."""
+def announce(recorder: Recorder, model: str, features: Mapping[str, object], tags: Mapping[str, object]) -> bool:
+    """Write a schema event if a column of this row was not announced yet; a column without a value waits for one.
+
+    Says whether the graph log tells every column of the row.
+    """
     known = recorder.announced.get(model)
     if isinstance(known, Announced):
         if known.features.issuperset(features) and (not tags or known.tags.issuperset(tags)):
-            return
+            return True
     else:
         known = recorder.announced[model] = Announced()
     types = [
@@ -57,9 +61,33 @@ def announce(recorder: Recorder, model: str, features: Mapping[str, object], tag
         if ("feature", text_of(key)) not in known.columns
     ]
     types += [("tag", text_of(key), "text") for key in tags if ("tag", text_of(key)) not in known.columns]
-    if announce_columns(recorder, model, known, types) and len(known.features) + len(known.tags) < _KEYS_KEPT:
+    told = announce_columns(recorder, model, known, types)
+    if told and len(known.features) + len(known.tags) < _KEYS_KEPT:
         known.features.update(key for key in features if ("feature", text_of(key)) in known.columns)
         known.tags.update(tags)
+    return told
+
+
+def put(recorder: Recorder, event: Mapping[str, object]) -> None:
+    """Write a prediction after its columns were announced."""
+    model, features, tags = event["model"], event["features"], event["tags"]
+    if announce(recorder, model, features, tags):  # type: ignore[arg-type]  # a text and two mappings, as they were put there
+        recorder.row(event)
+    else:
+        apart(recorder, event)
+
+
+def apart(recorder: Recorder, event: Mapping[str, object]) -> None:
+    """Write a prediction whose columns could not be announced as a segment of its own, in which they will be looked for."""
+    if not recorder.has_room():
+        return
+    try:
+        outcome = recorder.persist(lambda: write_lines(recorder.store, lambda _: [event], announced=False))
+    except Exception:  # noqa: BLE001 - an odd value: the ordinary way counts it
+        recorder.row(event)
+    else:
+        if isinstance(outcome, OSError):
+            recorder.lost(outcome)
 
 
 def announce_columns(

@@ -37,9 +37,18 @@ class Limits(NamedTuple):  # making a dataclass takes a millisecond of the first
     held: int = 0
 
 
+ANNOUNCED: Final = ".announced.jsonl"
+"""How the name ends of a segment of rows all of whose columns the graph log tells; in any other each line is looked through."""
+
+
 def new_name() -> str:
     """Name a segment: names sort by time, and say which process wrote."""
     return f"{new_hex()}-{os.getpid()}"
+
+
+def new_file(log: str) -> str:
+    """Name the file of a segment of lines; of one of rows the name promises that the graph log tells their columns."""
+    return f"{new_name()}{ANNOUNCED if log == 'rows' else '.jsonl'}"
 
 
 def prepare(root: str, log: str) -> str:
@@ -188,7 +197,7 @@ class Log:
 
     def _open_once(self) -> None:
         folder = prepare(self._root, self._name)
-        path = f"{folder}/{new_name()}.jsonl"
+        path = f"{folder}/{new_file(self._name)}"
         handle = os.open(f"{path}.open", os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_RDWR | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

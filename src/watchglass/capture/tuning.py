@@ -13,7 +13,7 @@ import os
 import threading
 from _thread import start_new_thread
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar, cast
 
 from watchglass.capture import drops
 from watchglass.capture.forking import whole
@@ -22,6 +22,7 @@ from watchglass.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from watchglass.capture.recorder import Recorder
     from watchglass.capture.rules import Rule
     from watchglass.capture.sampling import Sampler
     from watchglass.capture.tuned import Tuned
@@ -161,7 +162,9 @@ class Tuner:
             return None
         with whole:
             from watchglass.capture.sampling import Sampler  # noqa: PLC0415 - only where there are rules
-        return Sampler(rules, self._recorder.row)
+            from watchglass.capture.schema import put  # noqa: PLC0415 - likewise
+        recorder = cast("Recorder", self._recorder)
+        return Sampler(rules, lambda event: put(recorder, event))
 
     def _ask(self) -> None:
         try:

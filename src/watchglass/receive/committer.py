@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from watchglass.capture.drops import reason
-from watchglass.capture.segment import new_name, prepare, sync_folder
+from watchglass.capture.segment import new_file, prepare, sync_folder
 from watchglass.receive.keys import Taken, header
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Committer:
         if not parts:
             return
         folder = prepare(self._root, log)
-        name = f"{new_name()}.jsonl"
+        name = new_file(log)
         publish(folder, name, [header(keys), *parts])
         self._keys.committed(keys, name, log)
         self.last = time.time()

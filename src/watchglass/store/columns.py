@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store.quoting import literal, pointer
+from watchglass.store.quoting import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     import duckdb
     from sqlalchemy.engine import Connection
 
     from watchglass.records import Json
+    from watchglass.store.models import Columns
 
 SQL_TYPES: Final = {"number": "DOUBLE", "boolean": "BOOLEAN", "text": "VARCHAR", "json": "VARCHAR"}
 """What each type of a column is in the tables."""
-_TYPES: Final = {"VARCHAR": "text", "BOOLEAN": "boolean", "BIGINT": "number", "UBIGINT": "number", "DOUBLE": "number"}
+_TYPES: Final = {
+    "VARCHAR": "text",
+    "JSON": "text",
+    "BOOLEAN": "boolean",
+    "BIGINT": "number",
+    "UBIGINT": "number",
+    "DOUBLE": "number",
+}
 
 
 def admitted(connection: Connection, rows: Iterable[Mapping[str, Json]]) -> tuple[list[dict[str, Json]], list[str]]:
@@ -38,7 +47,10 @@ def admitted(connection: Connection, rows: Iterable[Mapping[str, Json]]) -> tupl
             known[model, role, _folded(name)] = name
     taken, refused = [], []
     for row in listed:
-        name, about = row["name"], f"{row['role']} {row['name']!r:.80} of model {row['model']!r:.80} is not recorded"
+        name, about = (
+            row["name"],
+            f"{row['role']} {row['name']!r:.80} of model {row['model']!r:.80} is not recorded, its values are kept as NULL",
+        )
         if not isinstance(name, str) or not name or "\0" in name:
             refused.append(f"{about}: a name that is a text, not empty and without a zero byte would do")
         elif known.setdefault((row["model"], row["role"], _folded(name)), name) != name:
@@ -54,15 +66,24 @@ def _folded(name: str) -> str:
     return name.encode("utf-8", "replace").lower().decode("utf-8")
 
 
-def shown(connection: duckdb.DuckDBPyConnection, models: Sequence[str]) -> dict[tuple[str, str, str], str]:
-    """Find every feature and tag in the lines (`raw_lines`, parsed as JSON) of models that nobody announced, with its type."""
+def unknown(connection: duckdb.DuckDBPyConnection, known: Mapping[str, Columns]) -> dict[tuple[str, str, str], str]:
+    """Find every feature and tag in the lines (`raw_lines`, parsed as JSON) that is not known of its model, with its type.
+
+    A column without any value waits for one; one with values of several types is text, which holds them all.
+    """
     found: dict[tuple[str, str, str], str] = {}
-    if not models:
-        return found
-    of = f"kind = 'prediction' AND model IN ({', '.join(map(literal, models))})"
     for role, source in (("feature", "features"), ("tag", "tags")):
-        keys = f"SELECT model, {source}, unnest(json_keys({source})) AS name FROM raw_lines WHERE {of} AND json_type({source}) = 'OBJECT'"
-        query = f"SELECT model, name, max(nullif(json_type({source}, {pointer('name')}), 'NULL')) FROM ({keys}) WHERE name != '' GROUP BY ALL"
-        for model, name, kind in connection.execute(query).fetchall():
-            found[model, role, name] = "text" if role == "tag" else _TYPES.get(kind or "DOUBLE", "json")
+        of = f"FROM raw_lines WHERE kind = 'prediction' AND json_type({source}) = 'OBJECT'"
+        keys = connection.execute(f"SELECT DISTINCT model, unnest(json_keys({source})) {of}").fetchall()
+        news = {(model, name) for model, name in keys if name and not known[model].has(role, name)}
+        for model in sorted({model for model, _ in news}):
+            query = f"SELECT json_group_structure({source})::VARCHAR {of} AND model = {literal(model)}"
+            types = json.loads((connection.execute(query).fetchone() or ("{}",))[0])
+            for name, kind in types.items():
+                if (model, name) in news and kind != "NULL":
+                    found[model, role, name] = "text" if role == "tag" else _type_of(kind)
     return found
+
+
+def _type_of(structure: Json) -> str:
+    return _TYPES.get(structure, "json") if isinstance(structure, str) else "json"

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert
 from watchglass.store import catalog as c
 from watchglass.store import direct, frames, loading, parquet, rows
 from watchglass.store.catalog import writing
-from watchglass.store.columns import shown
+from watchglass.store.columns import unknown
 from watchglass.store.graph import take_in
 from watchglass.store.leases import hold
 from watchglass.store.lines import latest_time
@@ -132,12 +132,12 @@ def _round(
             return False
         texts = [segment for segment in ready if segment.sidecar is None]
         sample = loading.sampled(texts)
-        columns, fresh = _columns(engine, ready, sample)
+        columns, careful = _columns(engine, ready, sample)
         rejected: list[Rejected] = []
         try:
-            published = _directly(folder, connection, ready, sample, columns) if not fresh else None
+            published = _directly(folder, connection, ready, sample, columns) if not careful else None
             if published is None:
-                loaded = loading.load(connection, texts, {} if fresh else columns, sample.kinds, stack)
+                loaded = loading.load(connection, texts, {} if careful else columns, sample.kinds, stack)
                 _complete(engine, connection, loaded, columns, ready[0].name)
                 rejected += loaded.rejected
                 published = _write(folder, connection, ready, loaded, columns, rejected)
@@ -194,20 +194,24 @@ def _directly(
 
 
 def _columns(engine: Engine, ready: Sequence[Segment], sample: loading.Sample) -> tuple[dict[str, Columns], bool]:
-    """Give the columns of every model that a look at the segments shows, and whether one of them announced none.
+    """Give the columns of every model that a look at the segments shows, and whether every line must be looked through for more.
 
-    A column that the look shows and nobody announced is registered.
+    A column that a frame's sidecar tells and nobody announced is registered, as is one that the look shows in lines
+    whose columns are promised.
     """
     models = sample.models | {str(segment.sidecar["model"]) for segment in ready if segment.sidecar is not None}
     with engine.connect() as connection:
         columns = {model: columns_of(connection, model) for model in sorted(models)}
-    fresh = any(not columns[model].features and not columns[model].tags for model, _, _ in sample.columns)
-    news = {key: kind for key, kind in sample.columns.items() if not columns[key[0]].has(key[1], key[2])}
-    if news and not fresh:
+    careful = any(not columns[model].features and not columns[model].tags for model, _, _ in sample.columns)
+    careful |= not all(segment.announced for segment in ready if segment.sidecar is None)
+    told = {key: kind for s in ready if s.sidecar is not None for key, kind in frames.told(s)}
+    seen = told if careful else {**sample.columns, **told}
+    news = {key: kind for key, kind in seen.items() if not columns[key[0]].has(key[1], key[2])}
+    if news:
         with writing(engine) as transaction:
             register(transaction, news, ready[0].name)
             columns = {model: columns_of(transaction, model) for model in sorted(models)}
-    return columns, fresh
+    return columns, careful
 
 
 def _complete(
@@ -217,19 +221,18 @@ def _complete(
     columns: dict[str, Columns],
     segment: str,
 ) -> None:
-    """Add the models that the look did not show; of those that announced nothing every line is looked through for columns."""
+    """Add the models that the look did not show, and the columns that nobody announced: every line is looked through."""
     if loaded.layout.fields:
         return  # every model of the batch announced its columns
     query = "SELECT DISTINCT model FROM raw_lines WHERE kind = 'prediction'"
     models = [row[0] for row in connection.execute(query).fetchall()]
     with engine.connect() as catalog:
         columns |= {model: columns_of(catalog, model) for model in models if model not in columns}
-    silent = [model for model in models if not columns[model].features and not columns[model].tags]
-    news = shown(connection, silent)
+    news = unknown(connection, columns)
     if news:
         with writing(engine) as transaction:
             register(transaction, news, segment)
-            columns |= {model: columns_of(transaction, model) for model in silent}
+            columns |= {model: columns_of(transaction, model) for model in models}
 
 
 def _write(

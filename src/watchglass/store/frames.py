@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 import duckdb
 
 from watchglass.errors import BadInput
+from watchglass.store.columns import SQL_TYPES
 from watchglass.store.lines import FIRST, RAW_KEPT, Rejected
 from watchglass.store.quoting import identifier, literal
 
@@ -79,6 +80,17 @@ def predictions(segment: Segment, columns: Columns, where: str | None = None) ->
         " NULL::BIGINT AS weight, NULL::VARCHAR AS error"
         f"{_struct('features', features, columns.features)}{_struct('tags', tags, columns.tags)} FROM {_source(segment, where)}"
     )
+
+
+def told(segment: Segment) -> list[tuple[tuple[str, str, str], str]]:
+    """List the columns, (model, role, name) → type, that a frame's sidecar tells; text where it does not say of what type."""
+    about = segment.sidecar or {}
+    model, types = str(about["model"]), cast("Mapping[str, str]", about.get("types") or {})
+    features = ((name, types.get(name, "text")) for name in cast("Sequence[str]", about.get("features") or ()))
+    tags = cast("Sequence[str]", about.get("tags") or ())
+    return [((model, "feature", name), kind if kind in SQL_TYPES else "text") for name, kind in features] + [
+        ((model, "tag", name), "text") for name in tags
+    ]
 
 
 def misfits(connection: duckdb.DuckDBPyConnection, segment: Segment, columns: Columns) -> list[Rejected]:

@@ -13,10 +13,12 @@ import os
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from watchglass.capture.segment import ANNOUNCED
 from watchglass.store.catalog import segments
 from watchglass.store.lines import has_half_pairs
 
@@ -39,6 +41,11 @@ class Segment:
     path: Path
     handle: int
     sidecar: dict[str, object] | None
+
+    @property
+    def announced(self) -> bool:
+        """Say whether the graph log surely tells all its columns: its writer promised it, and no power cut came after."""
+        return self.name.endswith(ANNOUNCED) and self.name[:12] >= f"{_booted():012x}"
 
     @property
     def location(self) -> str:
@@ -104,6 +111,16 @@ class Segment:
             return None
         found = json.loads(first)
         return found if isinstance(found, dict) else None
+
+
+@cache
+def _booted() -> int:
+    """Give the ms since the epoch at which this machine began to run; 0 where that cannot be known."""
+    with suppress(OSError, ValueError), open("/proc/stat", encoding="ascii") as file:  # noqa: PTH123 - no file of ours
+        for text in file:
+            if text.startswith("btime "):
+                return 1000 * int(text.split()[1])
+    return 0
 
 
 def _open(path: Path) -> Segment | None:
