@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from time import time_ns
 
 from watchglass.capture.segment import ANNOUNCED
@@ -10,6 +11,7 @@ from watchglass.store import catalog
 from watchglass.store.compact import compact
 from watchglass.store.folder import prepare
 from watchglass.store.query import ask
+from watchglass.store.reader import close_reader
 
 DAY = 86_400_000_000
 BEGIN = 1_780_272_000_000_000  # 2026-06-01T00:00Z
@@ -27,6 +29,16 @@ class Bench:
         self.folder = prepare(root, create=True)
         self.engine = catalog.connect(self.folder)
         self.names = 0
+
+    def close(self):
+        """End the thread that reads ahead first: it would open the catalog anew."""
+        close_reader(self.engine)
+        self.engine.dispose()
+
+    def handles(self):
+        """Count how often this process has the catalog open."""
+        links = list(Path("/proc/self/fd").iterdir())
+        return sum(link.is_symlink() and link.readlink() == self.folder.catalog for link in links)
 
     def write(self, log, events, raw=b""):
         self.names += 1

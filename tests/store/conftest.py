@@ -9,4 +9,4 @@ from tests.store.bench import Bench
 def bench(tmp_path):
     made = Bench(tmp_path / "store")
     yield made
-    made.engine.dispose()
+    made.close()

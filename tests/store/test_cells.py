@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from datetime import date
 
 import numpy as np
@@ -63,15 +64,14 @@ def stories(draw):
 @given(stories())
 def test_any_interleaving_gives_the_counts_of_one_pass_as_known_on_every_day(tmp_path_factory, story):
     events, cuts = story
-    bench = Bench(tmp_path_factory.mktemp("interleaved") / "store")
-    bench.model()
-    for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True):
-        bench.write("rows", events[start:end])
-        bench.compact()
-        bench.follow()
-    for day in range(5):
-        assert counted(bench, day) == truth(events, day), f"as known on day {day}"
-    bench.engine.dispose()
+    with closing(Bench(tmp_path_factory.mktemp("interleaved") / "store")) as bench:
+        bench.model()
+        for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True):
+            bench.write("rows", events[start:end])
+            bench.compact()
+            bench.follow()
+        for day in range(5):
+            assert counted(bench, day) == truth(events, day), f"as known on day {day}"
 
 
 def test_cells_of_parts_equal_the_cells_of_the_whole(bench, tmp_path):
@@ -81,18 +81,17 @@ def test_cells_of_parts_equal_the_cells_of_the_whole(bench, tmp_path):
         for n, x in enumerate(chance.normal(5, 2, 200))
     ]
     events[7]["features"] = {"ink": None}
-    whole = Bench(tmp_path / "whole")
-    for store, parts in ((bench, [events[:120], events[120:]]), (whole, [events])):
-        store.model()
-        for part in parts:
-            store.write("rows", part)
-            store.compact()
-            store.follow()
-    one, other = (history(store.folder, store.engine, "digits") for store in (bench, whole))
+    with closing(Bench(tmp_path / "whole")) as whole:
+        for store, parts in ((bench, [events[:120], events[120:]]), (whole, [events])):
+            store.model()
+            for part in parts:
+                store.write("rows", part)
+                store.compact()
+                store.follow()
+        one, other = (history(store.folder, store.engine, "digits") for store in (bench, whole))
     assert one.rows.tolist() == other.rows.tolist() == [40] * 5
     assert one.columns[0].missing.tolist() == [1, 0, 0, 0, 0]
     assert one.columns[0].counts.sum() == other.columns[0].counts.sum() == 199
-    whole.engine.dispose()
 
 
 def test_categories_and_booleans_are_counted_by_value_and_follow_is_idempotent(bench):

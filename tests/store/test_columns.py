@@ -31,4 +31,6 @@ def test_values_of_several_types_make_text_and_a_column_without_a_value_waits(be
     path.rename(path.with_name("by-hand.jsonl"))
     bench.compact()
     found = bench.ask("SELECT features FROM predictions ORDER BY id")
-    assert [json.loads(row["features"]) for row in found] == [{"ink": None, "odd": value} for value in ("1", "a", "true")]
+    assert [json.loads(row["features"]) for row in found] == [
+        {"ink": None, "odd": value} for value in ("1", "a", "true")
+    ]

@@ -34,7 +34,7 @@ def template(tmp_path_factory):
     made.compact()
     made.follow()
     made.write("rows", [prediction(n) for n in range(30, 40)])
-    made.engine.dispose()
+    made.close()
     return made
 
 
@@ -45,11 +45,11 @@ def store(template, tmp_path):
     made = Bench(tmp_path / "store")
     made.names = template.names
     yield made
-    made.engine.dispose()
+    made.close()
 
 
 def look(bench, **options):
-    bench.engine.dispose()
+    bench.close()
     return diagnose(bench.folder.root, now=datetime.now(UTC), **options)
 
 
@@ -402,7 +402,7 @@ def damaged(path, how):
 
 @pytest.mark.parametrize("how", ["gone", "empty", "zeroed head", "pages in the middle"])
 def test_a_broken_catalog_is_made_anew_from_the_files_and_what_can_be_read(store, how):
-    store.engine.dispose()
+    store.close()
     with closing(sqlite3.connect(store.folder.catalog)) as catalog:
         catalog.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     damaged(store.folder.catalog, how)
@@ -434,7 +434,7 @@ def test_with_the_catalog_gone_a_segment_counts_once_whether_it_was_published_or
     store.compact()
     waiting.write_bytes(kept)  # its file was written and, for all we know then, not published
     assert len(set(files(store)) - before) == 1
-    store.engine.dispose()
+    store.close()
     damaged(store.folder.catalog, "gone")
     assert look(store, mend=True).sound
     assert ids(store) == expected((0, 60))
@@ -446,7 +446,7 @@ def test_with_the_catalog_gone_a_merged_file_and_those_it_replaced_count_once(st
     parts = ", ".join(f"'{path}'" for path in files(store)[:2])
     merged = store.folder.tables / "predictions" / "merged.parquet"
     duckdb.sql(f"COPY (SELECT * FROM read_parquet([{parts}]) ORDER BY time) TO '{merged}' (FORMAT parquet)")
-    store.engine.dispose()
+    store.close()
     damaged(store.folder.catalog, "gone")
     assert look(store, mend=True).sound
     assert ids(store) == expected((0, 40))
@@ -456,7 +456,7 @@ def test_a_catalog_that_another_process_has_open_is_not_replaced(store, tmp_path
     import subprocess
     import sys
 
-    store.engine.dispose()
+    store.close()
     store.folder.catalog.write_bytes(b"broken" * 1000)
     code = "import sys; f = open(sys.argv[1]); print('open', flush=True); sys.stdin.read(1)"
     command = [sys.executable, "-c", code, str(store.folder.catalog)]
@@ -469,7 +469,7 @@ def test_a_catalog_that_another_process_has_open_is_not_replaced(store, tmp_path
 
 
 def test_a_catalog_that_may_not_be_opened_is_not_taken_for_a_broken_one(store):
-    store.engine.dispose()
+    store.close()
     store.folder.catalog.rename(store.folder.root / "elsewhere.db")
     store.folder.catalog.mkdir()
     with pytest.raises(StoreError, match="cannot be looked at"):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 import sqlite3
 
+import pytest
 import sqlalchemy as sa
 
 from tests.store.bench import Bench, label, prediction
+from watchglass.errors import StoreTooNew
 from watchglass.store import catalog as c
 
 
 def made_old(bench):
     """Take a catalog back to the first version's tables."""
-    bench.engine.dispose()
+    bench.close()
     with sqlite3.connect(bench.folder.catalog) as raw:
         raw.execute("UPDATE schema_version SET version = 1")
         raw.executescript("DROP INDEX files_live; DROP INDEX ix_segments_taken; DROP TABLE ingested; DROP TABLE drops;")
@@ -49,8 +51,18 @@ def test_a_store_of_the_first_version_is_opened_with_every_row_and_goes_on(tmp_p
     assert shape(bench.engine) == shape(fresh.engine)
     with bench.engine.connect() as connection:
         assert connection.execute(sa.select(c.schema_version.c.version)).scalars().all() == [c.SCHEMA_VERSION]
-    bench.engine.dispose()
-    fresh.engine.dispose()
+    bench.close()
+    fresh.close()
+
+
+def test_a_store_that_a_newer_package_wrote_is_refused_and_let_go(bench):
+    with c.writing(bench.engine) as transaction:
+        transaction.execute(c.schema_version.update().values(version=c.SCHEMA_VERSION + 1))
+    bench.close()
+    with pytest.raises(StoreTooNew, match="pip install --upgrade watchglass") as refused:
+        Bench(bench.folder.root)
+    assert refused.traceback, "it holds on to whatever was open"
+    assert bench.handles() == 0
 
 
 def test_two_processes_that_open_it_at_once_upgrade_it_once(tmp_path):

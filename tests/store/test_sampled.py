@@ -54,24 +54,24 @@ def served(folder, rule):
 @pytest.mark.parametrize("name", RULES)
 def test_a_store_tells_what_all_rows_would_have_told(tmp_path, name):
     accuracy, mean = served(tmp_path / "store", RULES[name])
-    store = open_store(tmp_path / "store")
-    store.compact()
-    rows = store.sql(
-        "SELECT weight, (features->>'ink')::DOUBLE AS ink, prediction = label AS good, latency FROM predictions JOIN labels USING (model, environment, id)"
-    ).rows()
+    with open_store(tmp_path / "store") as store:
+        store.compact()
+        rows = store.sql(
+            "SELECT weight, (features->>'ink')::DOUBLE AS ink, prediction = label AS good, latency FROM predictions JOIN labels USING (model, environment, id)"
+        ).rows()
+        (summed,) = store.sql(
+            "SELECT sum(weight)::BIGINT AS n, sum(weight * (features->>'ink')::DOUBLE) / sum(weight) AS mean FROM predictions"
+        ).rows()
+        (model,) = store.models()
     weights = [row["weight"] for row in rows]
     assert 150 < len(rows) < 700
     assert {row["weight"] for row in rows if row["latency"] > 0.5} == {1}
     counted = weighted_count(weights)
     assert counted.low <= DAYS * A_DAY <= counted.high
-    (summed,) = store.sql(
-        "SELECT sum(weight)::BIGINT AS n, sum(weight * (features->>'ink')::DOUBLE) / sum(weight) AS mean FROM predictions"
-    ).rows()
     assert summed["n"] == counted.value
     found = weighted_mean([row["ink"] for row in rows], weights)
     assert math.isclose(found.value, summed["mean"])
     assert found.low <= mean <= found.high
-    (model,) = store.models()
     told = model.performance
     weighted = sum(row["weight"] * row["good"] for row in rows) / sum(weights)
     assert math.isclose(told.value, weighted, rel_tol=1e-9)

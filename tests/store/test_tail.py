@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -154,6 +155,19 @@ def test_an_open_store_answers_in_a_forked_child_too(bench):
             os._exit(99)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 10
     assert count(bench) == 10
+
+
+def test_a_forked_child_closes_none_of_its_parents_connections_to_the_catalog(bench):
+    bench.ask("SELECT 1 FROM runs")
+    assert bench.handles() > 0
+    child = os.fork()
+    if child == 0:
+        try:
+            gc.collect()
+            os._exit(bench.handles())
+        finally:
+            os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == bench.handles()
 
 
 @pytest.mark.parametrize(

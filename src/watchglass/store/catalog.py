@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine import Connection, Engine
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
     from watchglass.store.folder import Folder
 
@@ -222,6 +222,8 @@ incidents = Table(
 
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_left: list[Pool] = []
+"""In a forked child, the parent's connections: SQLite says that a child must not even close them, as the garbage collector would."""
 
 
 def connect(folder: Folder, *, fresh: bool = False) -> Engine:
@@ -252,8 +254,10 @@ def connect(folder: Folder, *, fresh: bool = False) -> Engine:
 
     try:
         _prepare(engine)
-    except sa.exc.OperationalError as error:
+    except Exception as error:
         engine.dispose()
+        if not isinstance(error, sa.exc.OperationalError):
+            raise
         message = f"the catalog {str(folder.catalog)!r} cannot be opened: {error.orig}. Is the folder writable and on a local disk?"
         raise StoreError(message) from error
     return engine
@@ -262,6 +266,7 @@ def connect(folder: Folder, *, fresh: bool = False) -> Engine:
 def _in_child() -> None:
     """Leave the parent's connections to the parent: SQLite's do not outlive a fork."""
     for engine in _engines:
+        _left.append(engine.pool)
         engine.dispose(close=False)
 
 
