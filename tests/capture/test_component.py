@@ -87,6 +87,18 @@ def test_without_source_the_bytecode_stands_in():
     assert source_version(len) is None
 
 
+def test_the_text_of_a_command_is_not_taken_for_that_of_a_function_made_in_it(python):
+    script = """
+from watchglass.capture.origin import source_version
+one, other = {}, {}
+exec("def f(x): return x + 1", one)
+exec("def f(x): return x + 2", other)
+print(source_version(one["f"]), source_version(other["f"]))
+"""
+    one, other = python(script).stdout.split()
+    assert one != other
+
+
 def test_inputs_and_outputs_by_name(logs, tmp_path):
     path = tmp_path / "out.csv"
 

@@ -29,13 +29,21 @@ def source_version(function: Callable[..., object]) -> str | None:
 
 def _source_version(function: Callable[..., object]) -> str | None:
     plain = inspect.unwrap(function)
-    try:
-        lines = textwrap.dedent(inspect.getsource(plain)).splitlines(keepends=True)
-    except (OSError, TypeError):
-        code = getattr(plain, "__code__", None)
+    code = getattr(plain, "__code__", None)
+    lines = textwrap.dedent(_source(plain, code)).splitlines(keepends=True)
+    if not lines:
         return None if code is None else sha256(_code(code)).hexdigest()[:VERSION_DIGITS]
     start = next((place for place, text in enumerate(lines) if text.startswith(("def ", "async def ", "class "))), 0)
     return sha256("".join(lines[start:]).encode()).hexdigest()[:VERSION_DIGITS]
+
+
+def _source(function: Callable[..., object], code: CodeType | None) -> str:
+    if code is not None and code.co_filename == "<string>":
+        return ""  # of `exec`; since Python 3.13 `inspect` takes the text of `python -c` for it
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return ""
 
 
 def _code(code: CodeType) -> bytes:
