@@ -20,14 +20,15 @@ help:  ## this list
 demo: .venv/demo  ## a real pipeline and a served model go wrong, are found out, and the pages open (ARGS=--no-serve)
 	@$(BIN)/watchglass demo $(ARGS)
 
-test: .venv/dev packages  ## all tests (ARGS="-k replay" for some)
-	@$(BIN)/python -m pytest $(ARGS)
+# most tests wait for a process or a disk: more of them at a time than there are cores
+test: .venv/dev packages  ## all tests, three at a time (ARGS="-k replay" for some, ARGS="-n 0" for one after the other)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 torture: .venv/dev packages  ## the long form: hundreds of kill -9, power cuts at every point, fuzzing
 	@WATCHGLASS_TORTURE=1 $(BIN)/python -m pytest tests/e2e tests/fuzz --timeout 3000 $(ARGS)
 
 oldest: .venv/dev .oldest/duckdb  ## the store's tests with the oldest line of DuckDB that is supported
-	@PYTHONPATH=.oldest $(BIN)/python -m pytest tests/store $(ARGS)
+	@PYTHONPATH=.oldest $(BIN)/python -m pytest -n 3 --dist worksteal tests/store $(ARGS)
 
 newest: .newest/dev packages  ## recorder, store and torture in short with the newest Python that is found here
 	@[ ! -x .newest/bin/python ] || .newest/bin/python -m pytest tests/capture tests/store tests/e2e $(ARGS)
