@@ -30,8 +30,8 @@ torture: .venv/dev packages  ## the long form: hundreds of kill -9, power cuts a
 oldest: .venv/dev .oldest/duckdb  ## the store's tests with the oldest line of DuckDB that is supported
 	@PYTHONPATH=.oldest $(BIN)/python -m pytest -n 3 --dist worksteal tests/store $(ARGS)
 
-newest: .newest/dev packages  ## recorder, store and torture in short with the newest Python that is found here
-	@[ ! -x .newest/bin/python ] || .newest/bin/python -m pytest tests/capture tests/store tests/e2e $(ARGS)
+newest: .newest/dev packages  ## recorder, store and kills at the disk's calls with the newest Python that is found here
+	@[ ! -x .newest/bin/python ] || .newest/bin/python -m pytest -n 3 --dist worksteal tests/capture tests/store tests/e2e/test_kill_points.py $(ARGS)
 
 bench: .venv/dev packages  ## measure what the docs promise (ARGS="compaction http" for some); results into bench/results
 	@$(BIN)/python -m bench $(ARGS)
