@@ -7,6 +7,8 @@ UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 BIN := .venv/bin
 ARGS ?=
+# most tests wait for a process or a disk: more of them at a time than there are cores
+TOGETHER := -n 3 --dist worksteal
 # the newest Python beyond 3.11 that runs here, on the path or kept by pyenv
 NEWEST ?= $(shell for p in python3.15 python3.14 python3.13 python3.12 $$(ls -d $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python 2>/dev/null | sort -rV); do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
 # as pip does: a company's own certificates count
@@ -20,18 +22,17 @@ help:  ## this list
 demo: .venv/demo  ## a real pipeline and a served model go wrong, are found out, and the pages open (ARGS=--no-serve)
 	@$(BIN)/watchglass demo $(ARGS)
 
-# most tests wait for a process or a disk: more of them at a time than there are cores
 test: .venv/dev packages  ## all tests, three at a time (ARGS="-k replay" for some, ARGS="-n 0" for one after the other)
-	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest $(TOGETHER) $(ARGS)
 
 torture: .venv/dev packages  ## the long form: hundreds of kill -9, power cuts at every point, fuzzing
 	@WATCHGLASS_TORTURE=1 $(BIN)/python -m pytest tests/e2e tests/fuzz --timeout 3000 $(ARGS)
 
 oldest: .venv/dev .oldest/duckdb  ## the store's tests with the oldest line of DuckDB that is supported
-	@PYTHONPATH=.oldest $(BIN)/python -m pytest -n 3 --dist worksteal tests/store $(ARGS)
+	@PYTHONPATH=.oldest $(BIN)/python -m pytest $(TOGETHER) tests/store $(ARGS)
 
 newest: .newest/dev packages  ## recorder, store and kills at the disk's calls with the newest Python that is found here
-	@[ ! -x .newest/bin/python ] || .newest/bin/python -m pytest -n 3 --dist worksteal tests/capture tests/store tests/e2e/test_kill_points.py $(ARGS)
+	@[ ! -x .newest/bin/python ] || .newest/bin/python -m pytest $(TOGETHER) tests/capture tests/store tests/e2e/test_kill_points.py $(ARGS)
 
 bench: .venv/dev packages  ## measure what the docs promise (ARGS="compaction http" for some); results into bench/results
 	@$(BIN)/python -m bench $(ARGS)

@@ -71,6 +71,7 @@ def log_prediction(  # noqa: PLR0913 - the settled public face
     sampler = here.sampler
     if sampler is not None:
         _sample(here, sampler, event)
+    # as `put` does, without its call: this is the path of every prediction
     elif announce(here, event["model"], fields, labels):  # type: ignore[arg-type]  # a text by now
         here.row(event)
     else:

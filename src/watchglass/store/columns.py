@@ -47,10 +47,8 @@ def admitted(connection: Connection, rows: Iterable[Mapping[str, Json]]) -> tupl
             known[model, role, _folded(name)] = name
     taken, refused = [], []
     for row in listed:
-        name, about = (
-            row["name"],
-            f"{row['role']} {row['name']!r:.80} of model {row['model']!r:.80} is not recorded, its values are kept as NULL",
-        )
+        name, column = row["name"], f"{row['role']} {row['name']!r:.80} of model {row['model']!r:.80}"
+        about = f"{column} is not recorded, its values are kept as NULL"
         if not isinstance(name, str) or not name or "\0" in name:
             refused.append(f"{about}: a name that is a text, not empty and without a zero byte would do")
         elif known.setdefault((row["model"], row["role"], _folded(name)), name) != name:

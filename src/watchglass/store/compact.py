@@ -204,7 +204,7 @@ def _columns(engine: Engine, ready: Sequence[Segment], sample: loading.Sample) -
         columns = {model: columns_of(connection, model) for model in sorted(models)}
     careful = any(not columns[model].features and not columns[model].tags for model, _, _ in sample.columns)
     careful |= not all(segment.announced for segment in ready if segment.sidecar is None)
-    told = {key: kind for s in ready if s.sidecar is not None for key, kind in frames.told(s)}
+    told = {key: kind for s in ready if s.sidecar is not None for key, kind in frames.told(s).items()}
     seen = told if careful else {**sample.columns, **told}
     news = {key: kind for key, kind in seen.items() if not columns[key[0]].has(key[1], key[2])}
     if news:

@@ -82,15 +82,15 @@ def predictions(segment: Segment, columns: Columns, where: str | None = None) ->
     )
 
 
-def told(segment: Segment) -> list[tuple[tuple[str, str, str], str]]:
-    """List the columns, (model, role, name) → type, that a frame's sidecar tells; text where it does not say of what type."""
+def told(segment: Segment) -> dict[tuple[str, str, str], str]:
+    """Give the columns, (model, role, name) → type, that a frame's sidecar tells; text where it does not say of what type."""
     about = segment.sidecar or {}
     model, types = str(about["model"]), cast("Mapping[str, str]", about.get("types") or {})
-    features = ((name, types.get(name, "text")) for name in cast("Sequence[str]", about.get("features") or ()))
-    tags = cast("Sequence[str]", about.get("tags") or ())
-    return [((model, "feature", name), kind if kind in SQL_TYPES else "text") for name, kind in features] + [
-        ((model, "tag", name), "text") for name in tags
-    ]
+    found = {(model, "tag", name): "text" for name in cast("Sequence[str]", about.get("tags") or ())}
+    for name in cast("Sequence[str]", about.get("features") or ()):
+        kind = types.get(name)
+        found[model, "feature", name] = kind if kind in SQL_TYPES else "text"
+    return found
 
 
 def misfits(connection: duckdb.DuckDBPyConnection, segment: Segment, columns: Columns) -> list[Rejected]:
