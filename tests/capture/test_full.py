@@ -283,7 +283,7 @@ wg.log_label("m", "a", 1)
 {}
 """
     python(script.format("pass"))
-    assert list((remote.root / "log" / "drops").iterdir()) == []
+    assert list(remote.root.glob("log/drops/*")) == []
     assert remote.graph("drops") == []
     python(script.format("drops.count('ENOSPC', 'a test', 3); drops.count('encode', 'a test')"))
     (path,) = (remote.root / "log" / "drops").iterdir()

@@ -162,15 +162,17 @@ class Recorder(tuning.Tunable):
                 self.sync()
 
     def _wake(self) -> None:
-        beat = self._beat
-        if beat is not None:
+        if (beat := self._beat) is not None:
             beat.wake()
 
     def _first(self) -> None:
-        """Do what can wait until the caller of the first event has gone on."""
-        drops.shielded("background", "what others see of losses", self._losses.begin, None)
-        if self._sender is not None:
-            drops.shielded("sender", f"events wait in {self.store!r}", self._sender.start, None)
+        """Do what can wait until the caller of the first event has gone on, unless all was closed meanwhile."""
+        with _lock:
+            if self._beat is None:
+                return
+            drops.shielded("background", "what others see of losses", self._losses.begin, None)
+            if self._sender is not None:
+                drops.shielded("sender", f"events wait in {self.store!r}", self._sender.start, None)
 
     def _work(self) -> None:
         drops.shielded("background", f"events in {self.store!r} wait", self._drain, None)
@@ -243,7 +245,8 @@ class Recorder(tuning.Tunable):
     def close(self) -> None:
         """Seal the segments; a later event opens others."""
         self.end_intervals(for_good=ending.over() or self is not _current)
-        beat, self._beat = self._beat, None
+        with _lock:
+            beat, self._beat = self._beat, None
         if beat is not None:
             beat.stop()
         self._settle()
@@ -268,9 +271,7 @@ class Recorder(tuning.Tunable):
 
     def after_fork_in_child(self) -> None:
         """Begin segments, announcements and a thread of its own."""
-        self._forking = []
-        self.announced = {}
-        self._beat = None
+        self._forking, self.announced, self._beat = [], {}, None
         for log in self._logs:
             log.after_fork_in_child()
         self._losses.after_fork_in_child()
@@ -299,8 +300,7 @@ def init(
     ========= ==================== ======================= ===========================================================
     value     killed (-9)          power cut               the call
     ========= ==================== ======================= ===========================================================
-    "fast"    the last 0.2 s       the last 1.5 s          keeps the event in memory, for hosts whose disk may stall;
-                                                           while it stalls, held_bytes (8 MB) of each log are kept
+    "fast"    the last 0.2 s       the last 1.5 s          into memory (setting held_bytes), whatever the disk does
     "default" none                 the last 1.5 s          one write(2)
     "sync"    none                 none                    one write(2) and one fsync(2)
     ========= ==================== ======================= ===========================================================
@@ -336,8 +336,7 @@ def _install(recorder: Recorder) -> None:
 
 def current() -> Recorder:
     """Give the process's recorder; without `init`, the environment and the defaults say where it writes."""
-    found = _current
-    if found is not None:
+    if (found := _current) is not None:
         return found
     if _late is not None:
         return _at_the_end(_late)
