@@ -12,15 +12,34 @@ from tests.store.bench import Bench, label, prediction
 from watchglass.errors import StoreTooNew
 from watchglass.store import catalog as c
 
+LATER = {
+    "files": ("origin", "removed", "sum", "indexed"),
+    "segments": (),
+    "rejected": ("model", "role", "name", "time"),
+    **dict.fromkeys(("runs", "reads", "writes", "artifacts"), ("changed",)),
+    "models": ("feedback",),
+    "columns": ("purpose", "unit", "whole", "declared", "since"),
+}
+"""Tables of the first version → columns that came later."""
+
 
 def made_old(bench):
     """Take a catalog back to the first version's tables."""
     bench.close()
     with sqlite3.connect(bench.folder.catalog) as raw:
         raw.execute("UPDATE schema_version SET version = 1")
-        raw.executescript("DROP INDEX files_live; DROP INDEX ix_segments_taken; DROP TABLE ingested; DROP TABLE drops;")
-        for column in ("origin", "removed", "sum", "indexed"):
-            raw.execute(f'ALTER TABLE files DROP COLUMN "{column}"')
+        for table, columns in LATER.items():
+            for (index,) in raw.execute(
+                f"SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = '{table}'"
+            ).fetchall():
+                if not index.startswith("sqlite_autoindex") and any(
+                    column in index for column in (*columns, "live", "taken")
+                ):
+                    raw.execute(f"DROP INDEX {index}")
+            for column in columns:
+                raw.execute(f'ALTER TABLE {table} DROP COLUMN "{column}"')
+        for table in ("ingested", "drops", "column_changes", "repeats", "late_labels", "questions", "audit"):
+            raw.execute(f"DROP TABLE {table}")
     raw.close()
 
 

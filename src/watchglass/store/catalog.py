@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, Text, event
+from sqlalchemy.dialects import sqlite
 
 from watchglass.errors import StoreError, StoreTooNew
 
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 
     from watchglass.store.folder import Folder
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 META = MetaData()
 
 
 def _key(name: str) -> Column[str]:
     return Column(name, String, primary_key=True)
+
+
+def _changed() -> Column[int]:
+    """Make the column that holds the number of the transaction which wrote a row last, so that a mirror reads only what is new."""
+    return Column("changed", BigInteger, nullable=False, default=0, server_default="0", index=True)
 
 
 schema_version = Table("schema_version", META, Column("version", Integer, primary_key=True))
@@ -77,6 +83,10 @@ rejected = Table(
     Column("reason", Text, nullable=False),
     Column("raw", Text),
     Column("rows", BigInteger, nullable=False, default=1),
+    Column("model", String, index=True),
+    Column("role", String),  # of the column whose value does not fit; NULL for a whole line
+    Column("name", String),
+    Column("time", BigInteger),  # µs
 )
 watermarks = Table("watermarks", META, _key("name"), Column("seq", BigInteger, nullable=False))
 components = Table(
@@ -106,6 +116,7 @@ runs = Table(
     Column("host", String),
     Column("pid", Integer),
     Column("notes", Text),
+    _changed(),
 )
 
 
@@ -118,6 +129,7 @@ def _edges(name: str) -> Table:
         Column("version", String, primary_key=True),  # "" when only the name is declared
         Column("rule", String, nullable=False),
         Column("time", BigInteger, nullable=False),
+        _changed(),
         sa.Index(f"{name}_by_name", "name", "version", "time"),
     )
 
@@ -136,6 +148,7 @@ artifacts = Table(
     Column("path", Text),
     Column("preview", Text),
     Column("time", BigInteger, nullable=False),  # first seen
+    _changed(),
 )
 models = Table(
     "models",
@@ -148,6 +161,7 @@ models = Table(
     Column("false_alerts_per_year", Float),
     Column("reference", Integer),  # windows learnt from before alarms are armed
     Column("time", BigInteger),
+    Column("feedback", Text),  # JSON: the rule that makes labels of events
 )
 model_versions = Table(
     "model_versions",
@@ -172,13 +186,66 @@ columns = Table(
     "columns",
     META,
     _key("model"),
-    _key("role"),  # feature | tag
+    _key("role"),  # feature | tag | prediction | score | label | id | time; files hold the first two
     _key("name"),
     Column("type", String, nullable=False),  # number | boolean | text | json
     Column("centre", Float),
     Column("scale", Float),
     Column("edges", Text),  # 31 grid keys
     Column("categories", Text),  # the dictionary, grown to its cap
+    Column("purpose", String),  # subject | embedding | text | image
+    Column("unit", String),
+    Column("whole", Integer),  # 1: all numbers were whole so far, 0: some were not
+    Column("declared", Integer, nullable=False, default=0, server_default="0"),  # 1: by log_model
+    Column("since", BigInteger),  # µs
+)
+column_changes = Table(
+    "column_changes",
+    META,
+    Column("id", Integer, primary_key=True),
+    Column("model", String, nullable=False, index=True),
+    Column("role", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("change", String, nullable=False),  # new | missing | back | widened | conflict
+    Column("before", String),
+    Column("after", String),
+    Column("rows", BigInteger),
+    Column("time", BigInteger, nullable=False),  # µs
+    Column("seq", BigInteger, nullable=False),  # of the file that showed it; 0 for what was declared
+)
+repeats = Table(
+    "repeats",
+    META,
+    _key("model"),
+    _key("environment"),
+    _key("id"),
+    Column("rows", BigInteger, nullable=False),  # all of them; cells count the earliest
+)
+late_labels = Table(
+    "late_labels",
+    META,
+    _key("model"),
+    _key("environment"),
+    Column("rows", BigInteger, nullable=False),
+)
+questions = Table(
+    "questions",
+    META,
+    _key("name"),
+    Column("sql", Text, nullable=False),
+    Column("model", String),
+    Column("description", Text),
+    Column("time", BigInteger, nullable=False),
+)
+audit = Table(
+    "audit",
+    META,
+    Column("id", Integer, primary_key=True),
+    Column("time", BigInteger, nullable=False),  # µs
+    Column("action", String, nullable=False),  # forget | retention | restore | import
+    Column("who", String),
+    Column("record", Text, nullable=False),
+    sqlite_autoincrement=True,
 )
 monitors = Table(
     "monitors",
@@ -277,19 +344,26 @@ def _prepare(engine: Engine) -> None:
     with engine.connect() as connection:
         known = sa.inspect(connection).has_table("schema_version")
     if not known:
-        with writing(engine) as connection:
+        with _writing(engine) as connection:
             META.create_all(connection)
             if connection.execute(sa.select(schema_version.c.version)).first() is None:
                 connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
     with engine.connect() as connection:
-        version = connection.execute(sa.select(sa.func.max(schema_version.c.version))).scalar_one()
+        version = connection.execute(_VERSION).scalar_one()
     if version < SCHEMA_VERSION:
         from watchglass.store.migrations import upgrade  # noqa: PLC0415 - costs only who has an older store
 
-        with writing(engine) as connection:
-            version = connection.execute(sa.select(sa.func.max(schema_version.c.version))).scalar_one()
+        with _writing(engine) as connection:
+            version = connection.execute(_VERSION).scalar_one()
             if version < SCHEMA_VERSION:  # another process may have done it meanwhile
                 upgrade(connection, version)
+    _refuse_newer(version)
+
+
+_VERSION = sa.select(sa.func.max(schema_version.c.version))
+
+
+def _refuse_newer(version: int) -> None:
     if version > SCHEMA_VERSION:
         message = (
             f"this store has catalog version {version}, this package knows {SCHEMA_VERSION}. "
@@ -298,8 +372,27 @@ def _prepare(engine: Engine) -> None:
         raise StoreTooNew(message)
 
 
+def check_version(connection: Connection) -> None:
+    """Raise `StoreTooNew` when a newer package took the catalog over while this process had it open."""
+    _refuse_newer(connection.execute(_VERSION).scalar_one())
+
+
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One writing transaction that holds SQLite's write lock from its first statement."""
+def _writing(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection, connection.execution_options(writing=True).begin():
         yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One writing transaction that holds SQLite's write lock from its first statement; raises `StoreTooNew` as `check_version` does."""
+    with _writing(engine) as connection:
+        check_version(connection)
+        yield connection
+
+
+def next_change(transaction: Connection) -> int:
+    """Give the number of a writing transaction that changes rows of `runs`, `reads`, `writes` or `artifacts`."""
+    statement = sqlite.insert(watermarks).values(name="graph", seq=1)
+    raised = statement.on_conflict_do_update(index_elements=["name"], set_={"seq": watermarks.c.seq + 1})
+    return int(transaction.execute(raised.returning(watermarks.c.seq)).scalar_one())

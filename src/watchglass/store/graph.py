@@ -57,6 +57,8 @@ def _upsert(table: sa.Table) -> Insert:
             changed[name] = sa.func.coalesce(new, table.c[name])
     if table is c.artifacts:
         changed["time"] = sa.func.min(news["time"], table.c.time)
+    if table is c.columns:
+        changed["declared"] = sa.func.max(news["declared"], table.c.declared)
     if table is c.drops:
         changed["rows"] = sa.func.max(news["rows"], table.c.rows)
     if table is c.runs:
@@ -69,7 +71,8 @@ def _upsert(table: sa.Table) -> Insert:
 
 
 def _put(batch: Batch, table: sa.Table, values: dict[str, Json]) -> None:
-    fitting = {column.name: _fit(table, column, values.get(column.name)) for column in table.columns}
+    chosen = [column for column in table.columns if column.name in values or column.server_default is None]
+    fitting = {column.name: _fit(table, column, values.get(column.name)) for column in chosen}
     batch.setdefault(table, []).append(fitting)
 
 
@@ -200,11 +203,14 @@ _TAKE: dict[str, Callable[[Batch, Line], None]] = {
 
 def _store(connection: Connection, batch: Batch, segment: str) -> None:
     with connection.begin_nested():
+        number = c.next_change(connection) if any("changed" in table.c for table in batch) else 0
         for table, rows in batch.items():
             if table is c.columns:
                 _register(connection, rows, segment)
-            else:
-                connection.execute(_upsert(table), rows)
+                continue
+            if "changed" in table.c:
+                rows = [{**row, "changed": number} for row in rows]  # noqa: PLW2901 - the same rows, numbered
+            connection.execute(_upsert(table), rows)
 
 
 def _register(connection: Connection, rows: Sequence[dict[str, Json]], segment: str) -> None:

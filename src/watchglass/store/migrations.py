@@ -5,13 +5,15 @@ Imported only when a catalog is older: Alembic is no part of an ordinary start.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from watchglass.store import catalog as c
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,10 +22,14 @@ if TYPE_CHECKING:
 
 
 def upgrade(connection: Connection, version: int) -> None:
-    """Take a catalog from a version to the newest; the caller holds the writing transaction."""
+    """Take a catalog from a version to the newest; the caller holds the writing transaction.
+
+    A step changes the tables that there were; those that came later are made at the end.
+    """
     operations = Operations(MigrationContext.configure(connection))
     for step in range(version, c.SCHEMA_VERSION):
         _STEPS[step](operations)
+    c.META.create_all(connection, checkfirst=True)
     connection.execute(c.schema_version.update().values(version=c.SCHEMA_VERSION))
 
 
@@ -38,8 +44,30 @@ def _from_1(operations: Operations) -> None:
         operations.add_column("files", column)
     operations.create_index("files_live", "files", ["removed", "kind", "model"])
     operations.create_index("ix_segments_taken", "segments", ["taken"])
-    for table in (c.ingested, c.drops):
-        operations.create_table(table.name, *(column._copy() for column in table.columns))  # noqa: SLF001 - SQLAlchemy's own way to hand a column on
 
 
-_STEPS: Final[dict[int, Callable[[Operations], None]]] = {1: _from_1}
+def _from_2(operations: Operations) -> None:
+    """What a rejected value belongs to, when rows of the graph changed, rules of feedback, what columns are for."""
+    _add(operations, "rejected", sa.String, "model", "role", "name")
+    _add(operations, "rejected", sa.BigInteger, "time")
+    for table in _GRAPH:
+        _add(operations, table, sa.BigInteger, "changed", counted=True)
+    _add(operations, "models", sa.Text, "feedback")
+    _add(operations, "columns", sa.String, "purpose", "unit")
+    _add(operations, "columns", sa.Integer, "whole")
+    _add(operations, "columns", sa.Integer, "declared", counted=True)
+    _add(operations, "columns", sa.BigInteger, "since")
+    for table, name in (("rejected", "model"), *((graph, "changed") for graph in _GRAPH)):
+        operations.create_index(f"ix_{table}_{name}", table, [name])
+
+
+def _add(
+    operations: Operations, table: str, kind: type[sa.types.TypeEngine[T]], *names: str, counted: bool = False
+) -> None:
+    for name in names:
+        column = sa.Column(name, kind, nullable=not counted, server_default="0" if counted else None)
+        operations.add_column(table, column)
+
+
+_GRAPH: Final = ("runs", "reads", "writes", "artifacts")
+_STEPS: Final[dict[int, Callable[[Operations], None]]] = {1: _from_1, 2: _from_2}

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 REFERENCE_WINDOWS = 30
+IN_FILES = ("feature", "tag")
+"""The roles of columns whose values lie in the files as structs."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -115,7 +117,7 @@ def columns_of(connection: Connection, model: str) -> Columns:
     """Give the registered columns of a model; none when nothing was announced."""
     rows = connection.execute(
         sa.select(c.columns.c.role, c.columns.c.name, c.columns.c.type)
-        .where(c.columns.c.model == model)
+        .where(c.columns.c.model == model, c.columns.c.role.in_(IN_FILES))
         .order_by(c.columns.c.name)
     )
     found: dict[str, list[tuple[str, str]]] = {"feature": [], "tag": []}
@@ -129,7 +131,9 @@ def all_columns(connection: Connection) -> dict[str, Columns]:
     found: dict[str, dict[str, list[tuple[str, str]]]] = {
         name: {"feature": [], "tag": []} for name in model_names(connection)
     }
-    query = sa.select(c.columns.c.model, c.columns.c.role, c.columns.c.name, c.columns.c.type)
+    query = sa.select(c.columns.c.model, c.columns.c.role, c.columns.c.name, c.columns.c.type).where(
+        c.columns.c.role.in_(IN_FILES)
+    )
     for model, role, name, kind in connection.execute(query.order_by(c.columns.c.name)):
         if model in found:
             found[model][role].append((name, "VARCHAR" if role == "tag" else SQL_TYPES[kind]))

@@ -169,7 +169,7 @@ def _catalog_views(moment: Moment, engine: Engine, asked: set[str]) -> None:
         kinds = {
             column.name: "TIMESTAMP" if _is_time(column) else _duck(column)
             for column in table.columns
-            if column.name != without
+            if column.name not in (without, "changed")
         }
         columns = ", ".join(
             f"{literal(key)}: {literal(kind.replace('TIMESTAMP', 'BIGINT'))}" for key, kind in kinds.items()

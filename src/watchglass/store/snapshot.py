@@ -79,6 +79,7 @@ def snapshot(folder: Folder, engine: Engine) -> Iterator[Snapshot]:
     with opened(folder.row_log) as held:
         take_in(folder, engine)
         with engine.connect() as connection:  # one transaction: names and files are of one moment
+            c.check_version(connection)
             taken = names_taken(connection, [segment.name for segment in held])
             query = (
                 sa.select(c.files.c.seq, c.files.c.kind, c.files.c.model, c.files.c.path, c.files.c.sum)
