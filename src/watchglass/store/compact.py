@@ -73,20 +73,23 @@ def compact(folder: Folder, engine: Engine, progress: Callable[[int, int], None]
     `progress` is told the bytes of the log that are done and the bytes there were at the start. What is sealed
     meanwhile is for the next time, so that a log that grows as fast keeps nothing else waiting.
     """
+    with hold(engine, "compactor") as lease:
+        return Compacted() if lease is None else move(folder, engine, lease, progress)
+
+
+def move(folder: Folder, engine: Engine, lease: Lease, progress: Callable[[int, int], None] | None = None) -> Compacted:
+    """Do what `compact` does for who holds its lease."""
     done = Compacted()
     total = waiting(folder)[0]
-    with hold(engine, "compactor") as lease:
-        if lease is None:
-            return done
-        for path in unreadable(folder.row_log, UNREADABLE_AGE):
-            done.rejected += _refuse(folder, engine, path, "this columnar segment cannot be read")
-        with engine_room() as connection:  # a new one costs as much as parsing ten thousand lines
-            while _round(folder, engine, connection, lease, done):
-                if progress:
-                    progress(min(total, done.bytes), total)
-                if done.bytes >= total:
-                    break
-        sweep(folder, engine)
+    for path in unreadable(folder.row_log, UNREADABLE_AGE):
+        done.rejected += _refuse(folder, engine, path, "this columnar segment cannot be read")
+    with engine_room() as connection:  # a new one costs as much as parsing ten thousand lines
+        while _round(folder, engine, connection, lease, done):
+            if progress:
+                progress(min(total, done.bytes), total)
+            if done.bytes >= total:
+                break
+    sweep(folder, engine)
     return done
 
 

@@ -5,6 +5,7 @@ Each question gets a cursor of its own; what was parsed of the log's tail stays 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import threading
@@ -54,6 +55,8 @@ class Reader:
         self._folder = folder
         self._room = folder.scratch / uuid.uuid4().hex
         self._room.mkdir(parents=True, exist_ok=True)
+        self._lives = os.open(self._room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._lives, fcntl.LOCK_SH)  # a room that nobody locks is a dead reader's
         self._connection = duckdb.connect()
         self._pid = os.getpid()
         self._slots = [os.memfd_create("watchglass-tail", os.MFD_CLOEXEC) for _ in range(SLOTS)]
@@ -75,7 +78,9 @@ class Reader:
         self._engine: weakref.ref[Engine] | None = None
         self._needed: frozenset[str] | None = frozenset()
         self._ahead = Ahead(self._look_ahead)
-        self.close = weakref.finalize(self, _swept, self._connection, self._room, self._slots, self._pid)
+        self.close = weakref.finalize(
+            self, _swept, self._connection, self._room, [*self._slots, self._lives], self._pid
+        )
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Give a cursor with nothing in it."""
@@ -102,7 +107,7 @@ class Reader:
         engine = None if self._engine is None else self._engine()
         if engine is not None:
             with snapshot(self._folder, engine) as found:
-                self._tail.release(self._tail.take(found.live, self._needed))
+                self._tail.release(self._tail.take(found.live, self._needed, found.forgotten))
 
     @property
     def inherited(self) -> bool:
@@ -116,7 +121,7 @@ class Reader:
             self._engine, self._needed = weakref.ref(engine), needed
             self._ahead.asked()
         with snapshot(self._folder, engine) as found:
-            pieces = self._tail.take(found.live, needed) if rows else []
+            pieces = self._tail.take(found.live, needed, found.forgotten) if rows else []
             try:
                 links = self._links(found) if rows else {}
                 self._tail.forget_links(found.live) if rows else None
@@ -130,14 +135,14 @@ class Reader:
                 self._tail.release(pieces)
 
 
-def _swept(connection: duckdb.DuckDBPyConnection, room: Path, slots: list[int], pid: int) -> None:
+def _swept(connection: duckdb.DuckDBPyConnection, room: Path, handles: list[int], pid: int) -> None:
     """End a reader's DuckDB and remove what it kept."""
     if pid != os.getpid():
         _left.append(connection)
         return
     connection.close()
-    for slot in slots:
-        os.close(slot)
+    for handle in handles:
+        os.close(handle)
     shutil.rmtree(room, ignore_errors=True)
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from watchglass.store.segments import Segment
 
 _NONE = Columns((), ())
+_FORGOTTEN = sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == "forgotten")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Snapshot:
     files: tuple[File, ...]
     live: tuple[Segment, ...]
     columns: Mapping[str, Columns]
+    forgotten: int = 0
+    """How often rows were forgotten: what was parsed of the log before the last time is parsed anew."""
 
     def sources(self, kind: str, model: str | None = None, *, whole: bool = False) -> list[str]:
         """Write the table functions that read the files of a kind, of one model or of all.
@@ -88,7 +91,8 @@ def snapshot(folder: Folder, engine: Engine) -> Iterator[Snapshot]:
             )
             files = tuple(File(*row) for row in connection.execute(query))
             columns = all_columns(connection)
-        yield Snapshot(folder, files, tuple(s for s in held if s.name not in taken), columns)
+            forgotten = connection.execute(_FORGOTTEN).scalar() or 0
+        yield Snapshot(folder, files, tuple(s for s in held if s.name not in taken), columns, forgotten)
 
 
 @dataclass(frozen=True, slots=True)

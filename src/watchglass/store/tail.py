@@ -78,11 +78,20 @@ class Tail:
         self._links: dict[str, Path] = {}
         self._broken: set[str] = set()
         self._asked: dict[Needed, float] = {}
+        self._forgotten = 0
         self._lock = threading.Lock()
 
-    def take(self, live: Sequence[Segment], needed: Needed) -> list[Piece]:
-        """Give the rows of the live segments of lines, with the values that are needed; what is given is kept until `release`."""
+    def take(self, live: Sequence[Segment], needed: Needed, forgotten: int = 0) -> list[Piece]:
+        """Give the rows of the live segments of lines, with the values that are needed; what is given is kept until `release`.
+
+        `forgotten` is how often rows of the store were forgotten: what was parsed before the last time is not used again.
+        """
         with self._lock:
+            if forgotten > self._forgotten:
+                self._forgotten = forgotten
+                for parsed in self._parsed:
+                    parsed.dead = True
+                self._drop()
             held = {segment.name: segment for segment in live if segment.sidecar is None}
             wanted = self._wanted(needed)
             self._widen(held, needed, wanted)
