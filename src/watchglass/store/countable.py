@@ -1,4 +1,4 @@
-"""A file of predictions → small integers and numbers in arrays, some rows at a time, ready to be counted."""
+"""Predictions, of a file or any relation that numbers its rows → small integers and numbers in arrays, some rows at a time, ready to be counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAY = 86_400_000_000  # µs
 
 @dataclass(frozen=True, slots=True)
 class Countable:
-    """One file of predictions, looked into: its columns, the texts that occur, whether its rows carry weights."""
+    """A relation of predictions, looked into: its columns, the texts that occur, whether its rows carry weights."""
 
     source: str
     rows: int
@@ -50,9 +50,8 @@ class Stretch:
     columns: Mapping[str, NDArray[np.float64] | NDArray[np.intp]]
 
 
-def look(connection: duckdb.DuckDBPyConnection, path: str, tags: Sequence[str]) -> Countable:
-    """Look into a file: which of the tags and which features it has, and which texts occur."""
-    source = f"read_parquet({literal(path)}, file_row_number = true)"
+def look(connection: duckdb.DuckDBPyConnection, source: str, tags: Sequence[str]) -> Countable:
+    """Look into a relation: which of the tags and which features it has, and which texts occur."""
     found = connection.sql(f"FROM {source}")
     structs = {
         name: frozenset(child for child, _ in kind.children)

@@ -1,129 +1,152 @@
-"""Files of predictions and labels → what they change in the counts of labelled and correct predictions, as signed cells.
+"""A model's files of predictions and labels, old and new → what the new ones change of the labelled and correct counts.
 
-A label changes the cells of its prediction's day, and carries the day on which it became known. Several files at once
-give the sum of what each would give in turn.
+Several files at once give the sum of what each would give in turn. Few new rows find theirs by the indexes of ids; many
+are joined as they lie, without a window for ids that have one label alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 
-from watchglass.store.quoting import identifier, literal
+import numpy as np
+
+from watchglass.store.labels.earliest import losers
+from watchglass.store.labels.indexes import Wanted, hashes_in, index_of, locate, rows_of
+from watchglass.store.labels.told import at_once, contribute, in_turn, served
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import duckdb
 
-PAIR = 2
-# without coalesce a wrong text would be NULL, as no number is, and taking a right one back would be lost
-_SAME = "coalesce(p.prediction = l.label OR TRY_CAST(p.prediction AS DOUBLE) = TRY_CAST(l.label AS DOUBLE), false)"
-_NO_LABELS = "SELECT NULL::VARCHAR AS id, NULL::VARCHAR AS environment, NULL::VARCHAR AS label, NULL::TIMESTAMP AS time WHERE false"
+    from watchglass.store.labels.indexes import Hashes, Indexed
+
+MANY: Final = 4
+"""Where the new rows are a fourth of all, all are joined."""
+_SAID: Final = "SELECT environment, id, label, time FROM"
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Paths of a model's files: those counted already, and the new ones."""
+    """A model's live files of both kinds, and up to which number their labels are joined already."""
 
-    old_predictions: Sequence[str]
-    old_labels: Sequence[str]
-    new_predictions: Sequence[str]
-    new_labels: Sequence[str]
+    predictions: Sequence[Indexed]
+    labels: Sequence[Indexed]
+    mark: int
 
+    def new(self, files: Sequence[Indexed]) -> list[Indexed]:
+        """Choose the files that are not joined yet."""
+        return [file for file in files if file.position > self.mark]
 
-def slice_sets(tags: Sequence[str], largest: int) -> list[tuple[str, ...]]:
-    """List the sets of tags that get cells of their own: none, each, and up to `largest` together.
-
-    >>> slice_sets(["channel", "site"], 2)
-    [(), ('channel',), ('site',), ('channel', 'site')]
-    """
-    return [chosen for size in range(largest + 1) for chosen in combinations(tags, size)]
-
-
-def count_labels(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str]) -> None:
-    """Add to the table `cells` what the new files change: what all files say of their ids less what the old ones said."""
-    if not (files.new_labels or (files.new_predictions and files.old_labels)):
-        return  # predictions without labels add nothing
-    if not (files.old_predictions or files.new_predictions):
-        return  # labels before their predictions wait in their file
-    touched = " UNION ".join(
-        f"SELECT DISTINCT environment, id FROM {_read(paths)}"
-        for paths in (files.new_predictions, files.new_labels)
-        if paths
-    )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE touched AS {touched}")
-    _serve(connection, "served_old", files.old_predictions, tags)
-    _serve(connection, "served_new", [*files.old_predictions, *files.new_predictions], tags)
-    _tell(connection, "labels_old", files.old_labels)
-    _tell(connection, "labels_new", [*files.old_labels, *files.new_labels])
-    if files.old_predictions and files.old_labels:
-        _contribute(connection, ("served_old", "labels_old"), -1, tags)
-    _contribute(connection, ("served_new", "labels_new"), 1, tags)
-
-
-def _read(paths: Sequence[str]) -> str:
-    return f"read_parquet([{', '.join(literal(path) for path in paths)}], union_by_name = true)"
-
-
-def _serve(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[str], tags: Sequence[str]) -> None:
-    """Make the table of the touched predictions in some files."""
-    if not paths:
-        return
-    kinds = {column: kind for column, kind, *_ in connection.execute(f"DESCRIBE FROM {_read(paths)}").fetchall()}
-    weight = "coalesce(weight, 1)" if "weight" in kinds else "1"
-    kept = "".join(f", tags.{identifier(tag)} AS {identifier(f'tag {tag}')}" for tag in tags)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT id, environment, version, time, prediction, {weight}::BIGINT AS weight{kept},"
-        f" row_number() OVER () AS row FROM {_read(paths)} SEMI JOIN touched USING (environment, id)"
-    )
-
-
-def _tell(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[str]) -> None:
-    """Make the table of the labels of touched predictions in some files."""
-    told = (
-        f"SELECT id, environment, label, time FROM {_read(paths)} SEMI JOIN touched USING (environment, id)"
-        if paths
-        else _NO_LABELS
-    )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {told}")
-
-
-def _slice(chosen: Sequence[str]) -> tuple[str, str]:
-    """Write the expression of a slice's name, canonical JSON or empty, and the condition that its tags are there."""
-    if not chosen:
-        return "''", "true"
-    parts = ", ".join(f"{literal(tag)}, {identifier(f'tag {tag}')}" for tag in chosen)
-    there = " AND ".join(f"{identifier(f'tag {tag}')} IS NOT NULL" for tag in chosen)
-    return f"json_object({parts})::VARCHAR", there
-
-
-def _contribute(connection: duckdb.DuckDBPyConnection, tables: tuple[str, str], sign: int, tags: Sequence[str]) -> None:
-    """Add or take away what a history of labels says of the served rows, day by day as it became known.
-
-    The truth at t is the label with the latest time up to t, so each label adds what it changes of the one before.
-    "labelled2" and "correct2" are sums of weight × (weight − 1): what sums of squares exceed sums by, absent while all
-    weights are 1.
-    """
-    served, labels = tables
-    order = "OVER (PARTITION BY p.row ORDER BY l.time, l.label)"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE told AS SELECT p.*, l.time::DATE AS known, (row_number() {order} = 1)::INT AS labelled,"
-        f" {_SAME}::INT - coalesce(lag({_SAME}::INT) {order}, 0) AS correct"
-        f" FROM {served} p JOIN {labels} l USING (environment, id)"
-    )
-    measures = {
-        "labelled": "labelled * weight",
-        "correct": "correct * weight",
-        "labelled2": "labelled * weight * (weight - 1)",
-        "correct2": "correct * weight * (weight - 1)",
-    }
-    for chosen in slice_sets(tags, PAIR):
-        name, there = _slice(chosen)
-        sums = ", ".join(f"sum({measure})::BIGINT AS {kind}" for kind, measure in measures.items())
-        connection.execute(
-            f"INSERT INTO cells SELECT version, environment, day, slice, '', kind, 0, NULL, known, {sign} * n FROM (UNPIVOT ("
-            f" SELECT version, environment, time::DATE AS day, {name} AS slice, known, {sums} FROM told WHERE {there} GROUP BY ALL)"
-            f" ON {', '.join(measures)} INTO NAME kind VALUE n) WHERE n != 0"
+    def old(self) -> Joined:
+        """Give what is joined already."""
+        return Joined(
+            [file for file in self.predictions if file.position <= self.mark],
+            [file for file in self.labels if file.position <= self.mark],
+            self.mark,
         )
+
+
+def count_labels(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str], repeated: str) -> None:
+    """Add to the table `cells` what the new files change: what all files say less what the old ones said.
+
+    `repeated` names a table (environment, id) of all ids of the model that have more than one row.
+    """
+    new = [*files.new(files.predictions), *files.new(files.labels)]
+    if not new or not files.predictions or not files.labels:
+        return  # labels before their predictions wait in their files
+    if MANY * sum(file.rows for file in new) >= sum(file.rows for file in (*files.predictions, *files.labels)):
+        _join(connection, files, tags, repeated, 1)
+        _join(connection, files.old(), tags, repeated, -1)
+    else:
+        _look_up(connection, files, tags)
+
+
+def _join(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str], repeated: str, sign: int) -> None:
+    """Join all labels with all predictions; ids with several labels apart, in turn."""
+    if not files.predictions or not files.labels:
+        return
+    predictions, labels = f"({_all(files.predictions)})", _all(files.labels)
+    lost = losers(connection, files.predictions, repeated) if repeated else None
+    if lost:
+        predictions = f"(FROM {rows_of(files.predictions)} ANTI JOIN {lost} USING (filename, file_row_number))"
+    twice = _twice(file_hashes(files.labels))
+    if len(twice):
+        said = _said(connection, files.labels, Wanted.of(twice))
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE several AS SELECT DISTINCT environment, id FROM said_of_several"
+        )
+        labels = f"FROM ({labels}) ANTI JOIN several USING (environment, id)"
+        wanted = Wanted.of(hashes_in(connection, "several"))
+        if hit := locate(connection, files.predictions, wanted, "served_places"):
+            own = f"(FROM {rows_of(hit)} SEMI JOIN served_places USING (filename, file_row_number){_without(lost)})"
+            contribute(connection, in_turn(served(connection, own, tags), said, tags), sign, tags)
+    contribute(connection, at_once(served(connection, predictions, tags), f"{_SAID} ({labels})", tags), sign, tags)
+
+
+def _all(files: Sequence[Indexed]) -> str:
+    listed = ", ".join(f"'{str(file.path).replace(chr(39), chr(39) * 2)}'" for file in files)
+    return f"FROM read_parquet([{listed}], union_by_name = true)"
+
+
+def _without(lost: str | None) -> str:
+    return f" ANTI JOIN {lost} USING (filename, file_row_number)" if lost else ""
+
+
+def _said(connection: duckdb.DuckDBPyConnection, labels: Sequence[Indexed], wanted: Wanted) -> str:
+    """Make the table of all labels of some hashes."""
+    hit = locate(connection, labels, wanted, "said_places")
+    source = f"{rows_of(hit)} SEMI JOIN said_places USING (filename, file_row_number)"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE said_of_several AS {_SAID} {source}")
+    return f"{_SAID} said_of_several"
+
+
+def file_hashes(files: Iterable[Indexed]) -> Hashes:
+    """Give the hashes of the ids of files."""
+    return np.concatenate([np.empty(0, dtype=np.uint64), *(index_of(file)[0] for file in files)])
+
+
+def _twice(hashes: Hashes) -> Hashes:
+    """Give the hashes that occur more than once."""
+    hashes.sort()
+    return cast("Hashes", hashes[1:][hashes[1:] == hashes[:-1]])
+
+
+def _look_up(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str]) -> None:
+    """Find the rows and labels that the new files touch by the indexes, and tell what is said of them now from what was."""
+    wanted = Wanted.of(
+        np.concatenate(
+            [
+                *_met(files.new(files.labels), files.predictions),
+                *_met(files.new(files.predictions), files.labels),
+                np.empty(0, dtype=np.uint64),
+            ]
+        )
+    )
+    hit = locate(connection, files.predictions, wanted, "served_places")
+    told = locate(connection, files.labels, wanted, "said_places")
+    if not hit or not told:
+        return
+    source = f"(FROM {rows_of(hit)} JOIN served_places USING (filename, file_row_number))"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE touched AS {served(connection, source, tags, more=', filename, file_row_number, position')}"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE said_now AS SELECT environment, id, label, time, position"
+        f" FROM {rows_of(told)} JOIN said_places USING (filename, file_row_number)"
+    )
+    old = f"WHERE position <= {files.mark}"
+    for sign, among in ((1, ""), (-1, old)):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE touched_twice AS SELECT environment, id FROM touched {among} GROUP BY ALL HAVING count(*) > 1"
+        )
+        lost = losers(connection, [file for file in hit if not among or file.position <= files.mark], "touched_twice")
+        predictions = f"FROM touched{_without(lost)} {among}"
+        contribute(connection, in_turn(predictions, f"{_SAID} said_now {among}", tags), sign, tags)
+
+
+def _met(files: Sequence[Indexed], others: Sequence[Indexed]) -> list[Hashes]:
+    """Give the hashes of some files that others have too."""
+    mine = Wanted.of(file_hashes(files))
+    return [hashes[mine.at(hashes)] for hashes, _ in map(index_of, others)]

@@ -1,0 +1,166 @@
+"""Hashes of ids → the rows of a model's files that may have them, found in the indexes beside the files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+import numpy as np
+import sqlalchemy as sa
+
+from watchglass.store import catalog as c
+from watchglass.store.catalog import writing
+from watchglass.store.parquet import hashed, index_path, write_index
+from watchglass.store.quoting import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    import duckdb
+    from numpy.typing import NDArray
+    from sqlalchemy.engine import Engine
+
+    from watchglass.store.folder import Folder
+
+    Hashes = NDArray[np.uint64]
+
+ENTRY: Final = 12  # bytes a row: the hash, then the place
+_LEAST_BITS: Final = 12
+_MOST_BITS: Final = 24
+_SPARE_BITS: Final = 4
+"""A map of sixteen times as many bits as hashes are wanted lets one in sixteen of the others pass."""
+_SEARCHED: Final = 64
+"""Where a file has so many times the hashes that are wanted, each is searched for; else all of the file's are looked at."""
+
+
+class Indexed(NamedTuple):
+    """A live file with an index: its path, and the sequence number that its rows came with."""
+
+    path: Path
+    position: int
+    rows: int
+
+
+def files_of(
+    folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, model: str, kind: str
+) -> list[Indexed]:
+    """List a model's live files of a kind in the order in which their rows came; a merged file's by its newest.
+
+    An index that an older version did not write is made.
+    """
+    position = sa.case((c.files.c.origin > 0, c.files.c.origin), else_=c.files.c.seq)
+    query = (
+        sa.select(c.files.c.path, position.label("position"), c.files.c.rows, c.files.c.indexed)
+        .where(c.files.c.model == model, c.files.c.kind == kind, c.files.c.removed.is_(None))
+        .order_by(position)
+    )
+    with engine.connect() as catalog:
+        found = catalog.execute(query).all()
+    bare = [row.path for row in found if not row.indexed]
+    for path in bare:
+        write_index(connection, folder.tables / path)
+    if bare:
+        with writing(engine) as transaction:
+            for path in bare:
+                transaction.execute(c.files.update().where(c.files.c.path == path).values(indexed=1))
+    return [Indexed(folder.tables / row.path, row.position, row.rows) for row in found]
+
+
+def index_of(file: Indexed) -> tuple[Hashes, NDArray[np.uint32]]:
+    """Map a file's index: the hashes, sorted, and the place of each in the file."""
+    path = index_path(file.path)
+    if not path.stat().st_size:
+        return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint32)
+    data = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
+    count = len(data) // ENTRY
+    return (
+        cast("Hashes", data[: 8 * count].view("<u8")),
+        cast("NDArray[np.uint32]", data[8 * count : ENTRY * count].view("<u4")),
+    )
+
+
+def hashes_in(connection: duckdb.DuckDBPyConnection, table: str) -> Hashes:
+    """Hash the ids of a table."""
+    found = connection.execute(f"SELECT {hashed('id')} AS h FROM {table} WHERE id IS NOT NULL").fetchnumpy()["h"]
+    return np.ma.getdata(found).astype(np.uint64, copy=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """Hashes that are looked for, sorted, each once, and a map of their last bits that tells most others off."""
+
+    hashes: Hashes
+    near: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, hashes: Hashes) -> Wanted:
+        """Sort them and draw the map."""
+        found = np.unique(hashes)
+        bits = min(max(len(found).bit_length() + _SPARE_BITS, _LEAST_BITS), _MOST_BITS)
+        near = np.zeros(1 << bits, dtype=np.bool_)
+        near[_low(found, bits)] = True
+        return cls(found, near)
+
+    def at(self, hashes: Hashes) -> NDArray[np.intp]:
+        """Give the places in sorted hashes that hold a wanted one, in order."""
+        if not len(hashes) or not len(self.hashes):
+            return np.empty(0, dtype=np.intp)
+        if len(hashes) > _SEARCHED * len(self.hashes):
+            return _each(hashes, self.hashes)
+        maybe = np.flatnonzero(self.near[_low(hashes, len(self.near).bit_length() - 1)])
+        close = hashes[maybe]
+        place = np.minimum(np.searchsorted(self.hashes, close), len(self.hashes) - 1)
+        return cast("NDArray[np.intp]", maybe[self.hashes[place] == close])
+
+
+def _low(hashes: Hashes, bits: int) -> NDArray[np.intp]:
+    return (hashes & np.uint64((1 << bits) - 1)).astype(np.intp)
+
+
+def _each(hashes: Hashes, wanted: Hashes) -> NDArray[np.intp]:
+    """Search for each of some hashes among many more."""
+    first, end = np.searchsorted(hashes, wanted, "left"), np.searchsorted(hashes, wanted, "right")
+    number = end - first
+    found = np.flatnonzero(number)
+    if (number[found] == 1).all():
+        return first[found]
+    return np.concatenate([np.arange(first[at], end[at]) for at in found.tolist()])
+
+
+def locate(
+    connection: duckdb.DuckDBPyConnection, files: Iterable[Indexed], wanted: Wanted, table: str
+) -> list[Indexed]:
+    """Make the table (filename, file_row_number, position) of the rows that may have the wanted ids; gives the files that have some."""
+    hit: list[Indexed] = []
+    places: list[NDArray[np.int64]] = []
+    for file in files:
+        hashes, rows = index_of(file)
+        at = wanted.at(hashes)
+        if len(at):
+            hit.append(file)
+            places.append(rows[at].astype(np.int64))
+    listed = np.concatenate(places) if places else np.empty(0, dtype=np.int64)
+    number = np.repeat(np.arange(len(hit)), [len(rows) for rows in places]) if hit else np.empty(0, dtype=np.int64)
+    connection.register("found_rows", {"file": number.astype(np.int64), "row": listed})
+    about = {
+        "file": np.arange(len(hit)),
+        "name": np.asarray([str(file.path) for file in hit], dtype=object),
+        "position": np.asarray([file.position for file in hit], dtype=np.int64),
+    }
+    connection.register("found_files", about)
+    try:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT name::VARCHAR AS filename, row AS file_row_number, position"
+            " FROM found_rows JOIN found_files USING (file)"
+        )
+    finally:
+        connection.unregister("found_rows")
+        connection.unregister("found_files")
+    return hit
+
+
+def rows_of(files: Sequence[Indexed]) -> str:
+    """Write the table function of files, each row with its file (`filename`) and its place there (`file_row_number`)."""
+    listed = ", ".join(literal(str(file.path)) for file in files)
+    return f"read_parquet([{listed}], union_by_name = true, filename = true, file_row_number = true)"

@@ -1,0 +1,110 @@
+"""Predictions and the labels told of them → what they change in the counts of labelled and correct ones, as signed cells.
+
+A label changes the cells of its prediction's day, and carries the day on which it became known. The truth at t is the
+label with the latest time up to t, of several at one time the largest; a label of NULL says that there is none (any more).
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Final
+
+from watchglass.store.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+PAIR: Final = 2
+# without coalesce a wrong text would be NULL, as no number is, and taking a right one back would be lost
+SAME: Final = (
+    "coalesce(p.prediction = l.label OR TRY_CAST(p.prediction AS DOUBLE) = TRY_CAST(l.label AS DOUBLE), false)"
+)
+_MEASURES: Final = {
+    "labelled": "labelled * weight",
+    "correct": "correct * weight",
+    "labelled2": "labelled * weight * (weight - 1)",
+    "correct2": "correct * weight * (weight - 1)",
+}
+"""Those that end in 2 are what sums of squares exceed sums by, absent while all weights are 1."""
+
+
+def slice_sets(tags: Sequence[str], largest: int) -> list[tuple[str, ...]]:
+    """List the sets of tags that get cells of their own: none, each, and up to `largest` together.
+
+    >>> slice_sets(["channel", "site"], 2)
+    [(), ('channel',), ('site',), ('channel', 'site')]
+    """
+    return [chosen for size in range(largest + 1) for chosen in combinations(tags, size)]
+
+
+def served(connection: duckdb.DuckDBPyConnection, source: str, tags: Sequence[str], *, more: str = "") -> str:
+    """Write the SELECT of what labels need of a relation of predictions, and `more`; a tag that it lacks is NULL."""
+    kinds = {column: kind for column, kind, *_ in connection.execute(f"DESCRIBE FROM {source}").fetchall()}
+    weight = "coalesce(weight, 1)" if "weight" in kinds else "1"
+    there = (
+        {child for child, _ in connection.sql(f"SELECT tags FROM {source}").types[0].children}
+        if "tags" in kinds
+        else set()
+    )
+    kept = "".join(
+        f", {f'tags.{identifier(tag)}' if tag in there else 'NULL::VARCHAR'} AS {identifier(f'tag {tag}')}"
+        for tag in tags
+    )
+    return f"SELECT id, environment, version, time, prediction, {weight}::BIGINT AS weight{kept}{more} FROM {source} WHERE time IS NOT NULL"
+
+
+def _shown(tags: Sequence[str]) -> str:
+    return "".join(f", p.{identifier(f'tag {tag}')}" for tag in tags)
+
+
+def at_once(predictions: str, labels: str, tags: Sequence[str]) -> str:
+    """Write the SELECT of what labels say where each prediction has one at most."""
+    return (
+        f"SELECT p.version, p.environment, p.time::DATE AS day, l.time::DATE AS known, p.weight{_shown(tags)},"
+        f" 1 AS labelled, {SAME}::INT AS correct"
+        f" FROM ({predictions}) p JOIN ({labels}) l USING (environment, id) WHERE l.label IS NOT NULL"
+    )
+
+
+def in_turn(predictions: str, labels: str, tags: Sequence[str]) -> str:
+    """Write the SELECT of what labels say one after the other: each what it changes of the one before."""
+    told, before = (
+        "(l.label IS NOT NULL)::INT",
+        "OVER (PARTITION BY environment, id ORDER BY l.time, l.label NULLS FIRST)",
+    )
+    return (
+        f"SELECT p.version, p.environment, p.time::DATE AS day, l.time::DATE AS known, p.weight{_shown(tags)},"
+        f" {told} - coalesce(lag({told}) {before}, 0) AS labelled,"
+        f" {SAME}::INT - coalesce(lag({SAME}::INT) {before}, 0) AS correct"
+        f" FROM ({predictions}) p JOIN ({labels}) l USING (environment, id)"
+    )
+
+
+def contribute(connection: duckdb.DuckDBPyConnection, said: str, sign: int, tags: Sequence[str]) -> None:
+    """Add what is said (a SELECT of the above) to the table `cells`, or take it away, as it became known day by day."""
+    sums = ", ".join(f"sum({measure})::BIGINT AS {kind}" for kind, measure in _MEASURES.items())
+    own = "".join(f", {identifier(f'tag {tag}')}" for tag in tags)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE said AS SELECT version, environment, day, known{own}, {sums} FROM ({said}) GROUP BY ALL"
+    )
+    kinds = ", ".join(_MEASURES)
+    for chosen in slice_sets(tags, PAIR):
+        name, there = _slice(chosen)
+        summed = ", ".join(f"sum({kind})::BIGINT AS {kind}" for kind in _MEASURES)
+        connection.execute(
+            f"INSERT INTO cells SELECT version, environment, day, slice, '', kind, 0, NULL, known, {sign} * n FROM (UNPIVOT ("
+            f" SELECT version, environment, day, {name} AS slice, known, {summed} FROM said WHERE {there} GROUP BY ALL)"
+            f" ON {kinds} INTO NAME kind VALUE n) WHERE n != 0"
+        )
+    connection.execute("DROP TABLE said")
+
+
+def _slice(chosen: Sequence[str]) -> tuple[str, str]:
+    """Write the expression of a slice's name, canonical JSON or empty, and the condition that its tags are there."""
+    if not chosen:
+        return "''", "true"
+    parts = ", ".join(f"{literal(tag)}, {identifier(f'tag {tag}')}" for tag in chosen)
+    there = " AND ".join(f"{identifier(f'tag {tag}')} IS NOT NULL" for tag in chosen)
+    return f"json_object({parts})::VARCHAR", there
