@@ -11,6 +11,7 @@ from watchglass.store import judgements
 from watchglass.store.catalog import connect
 from watchglass.store.folder import prepare
 from watchglass.store.history import Roles
+from watchglass.store.life.retention import Expired, expire
 from watchglass.store.losses import losses
 from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
@@ -66,6 +67,15 @@ class Store:
     def compact(self, progress: Callable[[int, int], None] | None = None) -> Kept:
         """Move the log's sealed segments into the tables, count them into the cells, merge small files, sweep what nobody needs."""
         return keep(self._folder, self._engine, progress=progress)
+
+    def expire(
+        self, now: datetime | None = None, *, dry: bool = False, progress: Callable[[int, int], None] | None = None
+    ) -> Expired:
+        """Let rows go that the setting `retention` no longer keeps, as upkeep does every hour; with `dry`, only say which.
+
+        What was counted of them stays. Raises `BadInput` for settings that cannot be read.
+        """
+        return expire(self._folder, self._engine, now, dry=dry, progress=progress)
 
     def check(self, now: datetime | None = None, progress: Callable[[int, int], None] | None = None) -> Round:
         """Compact, count, and judge every window that closed up to `now`; gives what was judged and the incidents that changed."""
@@ -133,11 +143,14 @@ class Store:
         return diagnose(self.path, now=datetime.now(UTC), mend=mend, quick=quick)
 
     def settings(self) -> dict[str, object]:
-        """Give what running processes heed: enabled, level, sampling; what is not set is not there."""
+        """Give the store's settings: enabled, level and sampling, which running processes heed, and retention; what is not set is not there."""
         return document(settings_of(self._folder))
 
     def set(self, name: str, value: object) -> dict[str, object]:
-        """Change what running processes heed, within ten seconds; None takes it back. Raises `BadInput` that says what would do."""
+        """Change a setting; running processes heed it within ten seconds, retention within the hour. None takes it back.
+
+        Raises `BadInput` that says what would do.
+        """
         return document(set_setting(self._folder, name, value))
 
     def last_window(self) -> datetime | None:

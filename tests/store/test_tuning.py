@@ -47,7 +47,7 @@ def test_a_change_that_would_not_do_changes_nothing(folder):
     before = (folder.root / "settings.json").read_bytes()
     for name, value, says in (
         ("levels", "info", "Did you mean 'level'"),
-        ("store", "x", "These can: enabled, level, sampling"),
+        ("store", "x", "These can: enabled, level, sampling, retention"),
         ("enabled", "maybe", "true or false"),
         ("sampling", [{"model": "*"}], "method"),
     ):

@@ -22,6 +22,8 @@ _MEANS = {
     "enabled": "Whether processes record at all.",
     "level": "The level from which on log lines are recorded.",
     "sampling": "Rules that say which predictions are kept, and with what weight.",
+    "redaction": "Rules that say what is dropped, hashed or masked before it is written.",
+    "retention": "How many days and bytes of each table are kept.",
 }
 
 
@@ -52,7 +54,7 @@ def config(context: click.Context, path: str | None, *, as_json: bool) -> None:
 @store_option
 @json_option
 def set_(name: str, value: str, path: str | None, *, as_json: bool) -> None:
-    """Change a setting of a store: enabled on|off, level LEVEL, sampling JSON; VALUE unset takes it back."""
+    """Change a setting of a store: enabled on|off, level LEVEL, sampling, redaction or retention JSON; VALUE unset takes it back."""
     store = settings.resolve(settings.STORE, path)
     if "://" in store:
         message = f"the settings of the server {store!r} are changed there: on its machine with --store FOLDER, or PUT /api/v1/settings"
@@ -62,7 +64,12 @@ def set_(name: str, value: str, path: str | None, *, as_json: bool) -> None:
         click.echo(json.dumps(document(tuned), indent=2, ensure_ascii=False))
     else:
         click.echo(
-            f"{name} is {_text(document(tuned).get(name)) or 'not set'}; running processes heed it within ten seconds"
+            f"{name} is {_text(document(tuned).get(name)) or 'not set'}; "
+            + (
+                "whoever keeps the store heeds it within the hour"
+                if name == "retention"
+                else "running processes heed it within ten seconds"
+            )
         )
 
 
@@ -72,7 +79,7 @@ def _text(value: object) -> str | None:
 
 def _shown(row: object, path: str | None) -> object:
     value = settings.resolve(cast("settings.Setting[str]", row), path if row is settings.STORE else None)
-    return "set" if row is settings.TOKEN and value else value
+    return "set" if row in (settings.TOKEN, settings.HASH_KEY) and value else value
 
 
 def _source(row: object, path: str | None) -> str:

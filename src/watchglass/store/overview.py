@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Overview:
     """The state of a store. `waiting` segments are in the log and not yet in the tables; questions read both.
 
-    `dropped` counts the events that recording processes could not write, `drops` the same by reason.
+    `dropped` counts the events that recording processes could not write, `drops` the same by reason, `expired` the rows
+    that the store's retention let go.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Overview:
     dropped: int
     drops: tuple[tuple[str, int], ...]
     open_incidents: int
+    expired: int = 0
 
 
 def overview(folder: Folder, engine: Engine) -> Overview:
@@ -71,6 +73,8 @@ def overview(folder: Folder, engine: Engine) -> Overview:
             for table in (c.models, c.runs, c.artifacts)
         }
         lost = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(c.rejected.c.rows), 0))).scalar_one()
+        went = sa.select(sa.func.coalesce(sa.func.sum(sa.func.json_extract(c.audit.c.record, "$.rows")), 0))
+        expired = connection.execute(went.where(c.audit.c.action == "retention")).scalar_one()
         unsolved = connection.execute(
             sa.select(sa.func.count()).select_from(c.incidents).where(c.incidents.c.state != "resolved")
         ).scalar_one()
@@ -92,6 +96,7 @@ def overview(folder: Folder, engine: Engine) -> Overview:
         dropped=sum(dropped.values()),
         drops=tuple(dropped.items()),
         open_incidents=unsolved,
+        expired=int(expired),
     )
 
 

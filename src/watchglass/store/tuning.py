@@ -1,7 +1,8 @@
 """A store's settings.json → what its recording processes are to do, read, checked, and replaced whole when it changes.
 
-The file lies at the store's root: {"enabled": true, "level": "info", "sampling": [rule, …]}; what is missing is as each
-process was started. Running processes heed a change within ten seconds (capture/tuning.py).
+The file lies at the store's root: {"enabled": true, "level": "info", "sampling": [rule, …], "retention": {table: limit}};
+what is missing is as each process was started. Running processes heed a change within ten seconds (capture/tuning.py);
+`retention` is heeded by whoever keeps the store (store/life/retention.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from difflib import get_close_matches
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from watchglass.capture.redaction_rules import document as redaction_document
+from watchglass.capture.retention import document as retention_document
 from watchglass.capture.rules import document as rule_document
 from watchglass.capture.tuned import FILE, Tuned, checked, read
 from watchglass.errors import BadInput, StoreError
@@ -25,7 +28,12 @@ if TYPE_CHECKING:
 
     from watchglass.store.folder import Folder
 
-NAMES: Final = ("enabled", "level", "sampling")
+NAMES: Final = ("enabled", "level", "sampling", "retention", "redaction")
+_JSON: Final = {
+    "sampling": 'a list of rules would do: [{"model": "*", "method": "head", "rate": 0.1}]',
+    "retention": 'an object would do: {"predictions": {"days": 90}}',
+    "redaction": 'a list of rules would do: [{"model": "*", "field": "features.ssn", "action": "drop"}]',
+}
 
 
 def settings_of(folder: Folder) -> Tuned:
@@ -49,7 +57,10 @@ def document(tuned: Tuned) -> dict[str, object]:
     {'enabled': False}
     """
     rules = None if tuned.sampling is None else [rule_document(rule) for rule in tuned.sampling]
-    found: dict[str, object] = {"enabled": tuned.enabled, "level": tuned.level, "sampling": rules}
+    kept = None if tuned.retention is None else retention_document(tuned.retention)
+    found: dict[str, object] = {"enabled": tuned.enabled, "level": tuned.level, "sampling": rules, "retention": kept}
+    if tuned.redaction is not None:
+        found["redaction"] = [redaction_document(rule) for rule in tuned.redaction]
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -88,13 +99,12 @@ def parsed(name: str, text: str) -> object:
         return None
     if name == "enabled":
         return {"on": True, "1": True, "true": True, "off": False, "0": False, "false": False}.get(text.lower(), text)
-    if name != "sampling":
+    if name not in _JSON:
         return text
     try:
         return json.loads(text)
     except ValueError as error:
-        message = f"sampling is not JSON: {error}. A list of rules would do: "
-        message += '[{"model": "*", "method": "head", "rate": 0.1}]'
+        message = f"{name} is not JSON: {error}; {_JSON[name]}"
         raise BadInput(message) from None
 
 

@@ -1,13 +1,19 @@
-"""A store that was recorded into → the same, kept: its log in the tables, its rows in the cells, its small files merged, old ones swept."""
+"""A store that was recorded into → the same, kept: its log in the tables, its rows in the cells, its small files merged, old ones swept, what is past its time gone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from watchglass.capture.drops import warn
+from watchglass.errors import BadInput
 from watchglass.store.cells import follow
 from watchglass.store.compact import compact
+from watchglass.store.labels import feedback
+from watchglass.store.life.retention import expire_if_due
 from watchglass.store.merge import merge
+from watchglass.store.schemas.following import follow_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was done: segments and rows moved into new files, rows rejected, files counted into cells, files merged away."""
+    """What was done: segments and rows moved into new files, rows rejected, files counted into cells, files merged away, rows expired, labels that rules made of feedback."""
 
     segments: int
     rows: int
@@ -27,6 +33,8 @@ class Kept:
     rejected: int
     counted: int
     merged: int
+    expired: int = 0
+    labelled: int = 0
 
 
 def keep(
@@ -35,12 +43,26 @@ def keep(
     *,
     at_most: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    now: datetime | None = None,
 ) -> Kept:
     """Do all that is due, each step under its lease, so that any number of processes may; `at_most` groups are merged.
 
     `progress` is told the bytes of the log that are done and the bytes there are.
     """
     moved = compact(folder, engine, progress)
+    labelled = feedback.apply(folder, engine, now or datetime.now(UTC))
     counted = follow(folder, engine)
+    follow_schemas(folder, engine)
     merged = merge(folder, engine, at_most)
-    return Kept(moved.segments, moved.rows, moved.files, moved.rejected, counted, merged)
+    expired = _expired(folder, engine)
+    return Kept(moved.segments, moved.rows, moved.files, moved.rejected, counted, merged, expired, labelled)
+
+
+def _expired(folder: Folder, engine: Engine) -> int:
+    """Let go of what is past its time; settings that cannot be read keep everything, and nothing else waiting."""
+    try:
+        done = expire_if_due(folder, engine)
+    except BadInput as error:
+        warn("retention", f"nothing expires: {error}")
+        return 0
+    return 0 if done is None else done.rows

@@ -1,0 +1,336 @@
+"""The setting `retention` and a time → rows past it gone from the tables, counted in the audit; what was counted of them stays.
+
+A table's days end at midnight UTC. A file whose every row is past goes whole. One that straddles is written anew once
+more than half of its rows are past, or its oldest by a day. By size, the oldest files of a table go first. A file of
+predictions or labels goes only when it is in the cells, and a label only when no prediction of its id is left: a
+correction would count it twice. One transaction publishes all of a run; the files lie there fifteen minutes more.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import duckdb
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from watchglass.capture.retention import TABLES, Retention
+from watchglass.errors import StoreError
+from watchglass.store import catalog as c
+from watchglass.store import parquet
+from watchglass.store.catalog import writing
+from watchglass.store.compact import engine_room
+from watchglass.store.labels.feedback import SEEN
+from watchglass.store.leases import hold
+from watchglass.store.life.unlabelled import Held
+from watchglass.store.merge import COUNTED, RULED
+from watchglass.store.models import microseconds, moment
+from watchglass.store.quoting import literal
+from watchglass.store.tuning import settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from watchglass.capture.retention import Limit
+    from watchglass.store.folder import Folder
+    from watchglass.store.leases import Lease
+
+EVERY: Final = 3600.0  # seconds between two runs of upkeep
+_DAY: Final = 86_400_000_000
+_LAST_RUN: Final = "retention"
+_PLANS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What went of a table, of one model ("" where a table has none): whole files and parts of files, rows, bytes, and their times."""
+
+    table: str
+    model: str
+    files: int
+    rows: int
+    bytes: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A run of the retention; when `dry`, what it would do. `bytes` are those of whole files."""
+
+    time: datetime
+    dry: bool
+    files: int = 0
+    rows: int = 0
+    bytes: int = 0
+    tables: tuple[Gone, ...] = ()
+
+
+class File(NamedTuple):
+    """A live file of the manifest; `newest` is the newest sequence number it holds."""
+
+    seq: int
+    kind: str
+    model: str
+    path: str
+    rows: int
+    bytes: int
+    first: int
+    last: int
+    newest: int
+
+
+class Past(NamedTuple):
+    """How many rows of a file are to go, and their first and last time."""
+
+    rows: int
+    first: int
+    last: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to go: whole files, and files to be written anew, each with what goes of it and the SELECT of what stays."""
+
+    whole: list[File] = field(default_factory=list)
+    parts: list[tuple[File, Past, str]] = field(default_factory=list)
+
+    def spans(self, seqs: Iterable[int] | None = None) -> list[tuple[File, Past, int]]:
+        """List what goes of each file, with the bytes of those that go whole; of these files alone where given."""
+        found = [(file, Past(file.rows, file.first, file.last), file.bytes) for file in self.whole]
+        found += [(file, past, 0) for file, past, _ in self.parts]
+        chosen = None if seqs is None else set(seqs)
+        return [item for item in found if chosen is None or item[0].seq in chosen]
+
+
+def cutoff(now: datetime, days: int) -> int:
+    """Give the time in µs before which rows are past: so many days before the last midnight UTC.
+
+    >>> moment(cutoff(datetime(2026, 6, 10, 13, tzinfo=UTC), 3)).isoformat()
+    '2026-06-07T00:00:00+00:00'
+    """
+    aware = now.astimezone(UTC) if now.tzinfo else now.replace(tzinfo=UTC)
+    return microseconds(aware.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days))
+
+
+def expire(
+    folder: Folder,
+    engine: Engine,
+    now: datetime | None = None,
+    *,
+    dry: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Expired:
+    """Let go of what the store's retention no longer keeps; with `dry`, only say what that would be.
+
+    `progress` is told the files that were written anew and how many there are. Nothing is done while another process
+    is at it. Raises `BadInput` for settings that cannot be read.
+    """
+    moment_ = now or datetime.now(UTC)
+    kept = settings_of(folder).retention or Retention()
+    with hold(engine, "retention") as lease:
+        if lease is None:
+            return Expired(moment_, dry)
+        for _ in range(_PLANS):
+            try:
+                with engine_room() as connection:
+                    run = _Run(folder, engine, connection, moment_)
+                    plan = _plan(run, kept)
+                    return _told(plan.spans(), moment_, dry=True) if dry else _carry_out(run, lease, plan, progress)
+            except duckdb.IOException as error:  # a file was replaced, and gone before it was read: plan anew
+                fault = error
+        message = f"the files of the store {str(folder.root)!r} cannot be read: {fault}. Next: watchglass doctor"
+        raise StoreError(message) from fault
+
+
+def expire_if_due(folder: Folder, engine: Engine, now: datetime | None = None) -> Expired | None:
+    """Do it unless it was done within the hour; None when it was, or when nothing says what to keep."""
+    if settings_of(folder).retention is None:
+        return None
+    moment_ = now or datetime.now(UTC)
+    with engine.connect() as connection:
+        last = connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == _LAST_RUN)).scalar()
+    if last is not None and 0 <= moment_.timestamp() - last < EVERY:
+        return None
+    return expire(folder, engine, moment_)
+
+
+def _files(engine: Engine, kind: str) -> list[File]:
+    """List a table's live files, oldest first: those that the cells have counted and, where a rule of feedback is, it has seen."""
+    t = c.files.c
+    newest = sa.case((t.origin > 0, t.origin), else_=t.seq)
+    query = sa.select(t.seq, t.kind, t.model, t.path, t.rows, t.bytes, t.first, t.last, newest).where(
+        t.kind == kind, t.removed.is_(None), t.first.is_not(None)
+    )
+    with engine.connect() as connection:
+        marks = {name: seq for name, seq in connection.execute(sa.select(c.watermarks.c.name, c.watermarks.c.seq))}  # noqa: C416 - a row is no pair to a type checker
+        found = [File(*row) for row in connection.execute(query.order_by(t.last, t.seq))]
+    if kind in RULED:
+        found = [file for file in found if file.newest <= marks.get(f"{SEEN}{file.model}", file.newest)]
+    return [file for file in found if kind not in COUNTED or file.newest <= marks.get("cells", 0)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a run works with."""
+
+    folder: Folder
+    engine: Engine
+    connection: duckdb.DuckDBPyConnection
+    now: datetime
+
+
+def _plan(run: _Run, kept: Retention) -> Plan:
+    plan = Plan()
+    for kind in TABLES:  # predictions before labels: a label goes with its prediction
+        limit = kept.of(kind)
+        if limit.days is None and limit.bytes is None:
+            continue
+        files = _files(run.engine, kind)
+        if kind == "labels":
+            _plan_labels(run, plan, files, limit)
+            continue
+        if limit.days is not None:
+            _by_age(run, plan, files, cutoff(run.now, limit.days))
+        _by_size(run.engine, plan, kind, files, limit)
+    return plan
+
+
+def _by_age(run: _Run, plan: Plan, files: Sequence[File], edge: int) -> None:
+    for file in files:
+        if file.last < edge:
+            plan.whole.append(file)
+        elif file.first < edge:
+            source = f"read_parquet({literal(str(run.folder.tables / file.path))})"
+            query = f"SELECT count(*), epoch_us(min(time)), epoch_us(max(time)) FROM {source} WHERE time < make_timestamp({edge})"
+            past = Past(*(run.connection.execute(query).fetchone() or (0, 0, 0)))
+            if worth_writing(past, file, edge):
+                plan.parts.append((file, past, f"SELECT * FROM {source} WHERE time >= make_timestamp({edge})"))
+
+
+def worth_writing(past: Past, file: File, edge: int) -> bool:
+    """Say whether a file is to be written anew: more than half of its rows are to go, or one that is past by a day."""
+    return past.rows > 0 and (2 * past.rows > file.rows or past.first < edge - _DAY)
+
+
+def _by_size(engine: Engine, plan: Plan, kind: str, files: Sequence[File], limit: Limit) -> None:
+    """Let the oldest files go until the rest is small enough."""
+    if limit.bytes is None:
+        return
+    going = {file.seq for file in plan.whole}
+    left = _bytes_of(engine, kind) - sum(file.bytes for file in plan.whole if file.kind == kind)
+    for file in files:
+        if left <= limit.bytes:
+            break
+        if file.seq not in going:
+            plan.whole.append(file)
+            plan.parts = [part for part in plan.parts if part[0].seq != file.seq]
+            left -= file.bytes
+
+
+def _bytes_of(engine: Engine, kind: str) -> int:
+    query = sa.select(sa.func.coalesce(sa.func.sum(c.files.c.bytes), 0))
+    with engine.connect() as connection:
+        return int(connection.execute(query.where(c.files.c.kind == kind, c.files.c.removed.is_(None))).scalar_one())
+
+
+def _plan_labels(run: _Run, plan: Plan, files: Sequence[File], limit: Limit) -> None:
+    """Plan what goes of the labels: never one whose prediction is left."""
+    edge = None if limit.days is None else cutoff(run.now, limit.days)
+    held = Held(run.folder, run.engine, run.connection, [file.seq for file in plan.whole])
+    free: list[File] = []  # files with no label of a prediction that is left
+    too_much = limit.bytes is not None and _bytes_of(run.engine, "labels") > limit.bytes
+    for file in files:
+        if not too_much and (edge is None or file.first >= edge):
+            continue
+        rows = held.rows(file.path, file.model)
+        if not rows.held.any():
+            free.append(file)
+        if edge is None or file.first >= edge:
+            continue
+        going = (rows.time < edge) & ~rows.held
+        if going.all():
+            plan.whole.append(file)
+        elif going.any():
+            past = Past(int(going.sum()), int(rows.time[going].min()), int(rows.time[going].max()))
+            if worth_writing(past, file, edge):
+                plan.parts.append((file, past, held.without(file.path, going)))
+    _by_size(run.engine, plan, "labels", free, limit)
+
+
+def _carry_out(run: _Run, lease: Lease, plan: Plan, progress: Callable[[int, int], None] | None) -> Expired:
+    """Write what is to be written anew, then publish everything at once."""
+    written: dict[int, dict[str, object] | None] = {}
+    renewed = time.monotonic()
+    for number, (file, _, select) in enumerate(plan.parts, start=1):
+        order = parquet.order_of(run.connection, f"({select})")
+        values = parquet.write(run.folder, run.connection, file.kind, file.model, select, order)
+        written[file.seq] = None if values is None else {**values, "origin": file.newest}
+        if time.monotonic() - renewed > 10.0:  # noqa: PLR2004 - seconds; a lease lasts a minute
+            with writing(run.engine) as transaction:
+                lease.check(transaction)
+            renewed = time.monotonic()
+        if progress:
+            progress(number, len(plan.parts))
+    with writing(run.engine) as transaction:
+        lease.check(transaction)
+        return _publish(transaction, plan, written, run.now)
+
+
+def _publish(
+    transaction: Connection, plan: Plan, written: dict[int, dict[str, object] | None], now: datetime
+) -> Expired:
+    """Take files out of the manifest and list those in their place; one that was merged or forgotten meanwhile waits for the next run."""
+    asked = [file.seq for file, _, _ in plan.spans()]
+    query = sa.select(c.files.c.seq).where(c.files.c.removed.is_(None))
+    live = set(transaction.execute(query).scalars()) & set(asked)
+    for seq in live:
+        transaction.execute(c.files.update().where(c.files.c.seq == seq).values(removed=time.time()))
+    anew = [values for seq, values in written.items() if seq in live and values is not None]
+    if anew:
+        transaction.execute(c.files.insert(), anew)
+    done = _told(plan.spans(live), now, dry=False)
+    for gone in done.tables:
+        raise_mark(transaction, f"expired:{gone.table}:{gone.model}", microseconds(gone.last) + 1)
+    raise_mark(transaction, _LAST_RUN, int(now.timestamp()))
+    if done.tables:
+        record = json.dumps({"tables": [_plain(gone) for gone in done.tables], "rows": done.rows, "files": done.files})
+        transaction.execute(c.audit.insert().values(time=microseconds(now), action="retention", record=record))
+    return done
+
+
+def _plain(gone: Gone) -> dict[str, object]:
+    return {**asdict(gone), "first": gone.first.isoformat(), "last": gone.last.isoformat()}
+
+
+def raise_mark(transaction: Connection, name: str, seq: int) -> None:
+    """Set a watermark, never lower than it is."""
+    mark = insert(c.watermarks).values(name=name, seq=seq)
+    higher = sa.func.max(mark.excluded.seq, c.watermarks.c.seq)
+    transaction.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"seq": higher}))
+
+
+def _told(spans: Sequence[tuple[File, Past, int]], now: datetime, *, dry: bool) -> Expired:
+    """Add up what goes, by table and model."""
+    found: dict[tuple[str, str], Gone] = {}
+    for file, past, size in spans:
+        first, last = moment(past.first), moment(past.last)
+        before = found.get((file.kind, file.model)) or Gone(file.kind, file.model, 0, 0, 0, first, last)
+        found[file.kind, file.model] = replace(
+            before,
+            files=before.files + 1,
+            rows=before.rows + past.rows,
+            bytes=before.bytes + size,
+            first=min(before.first, first),
+            last=max(before.last, last),
+        )
+    tables = tuple(found[key] for key in sorted(found))
+    return Expired(
+        now, dry, sum(g.files for g in tables), sum(g.rows for g in tables), sum(g.bytes for g in tables), tables
+    )
