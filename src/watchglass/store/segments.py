@@ -154,11 +154,14 @@ def _tells(about: Mapping[str, object]) -> bool:
         return False
     lists = [about.get(name) or [] for name in ("features", "tags")]
     texts = (about.get(name) for name in ("version", "environment", "run", "time_type"))
+    types = about.get("types") or {}
     return (
         all(isinstance(columns.get(name), str) for name in wanted)
         and all(text is None or isinstance(text, str) for text in texts)
         and all(name is None or isinstance(name, str) for name in columns.values())
         and all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists)
+        and isinstance(types, dict)
+        and all(isinstance(kind, str) for kind in types.values())
     )
 
 
