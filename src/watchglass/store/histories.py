@@ -15,6 +15,7 @@ from watchglass.profile.histories import CategoryHistory, LabelHistory, NumberHi
 from watchglass.profile.weights import Squares
 from watchglass.store import catalog as c
 from watchglass.store.compact import engine_room
+from watchglass.store.life import coarser
 from watchglass.store.models import Feature, features_of
 from watchglass.store.quoting import literal
 
@@ -68,7 +69,7 @@ def slice_of(text: str) -> Slice:
 
 def environments(folder: Folder, engine: Engine, model: str) -> list[str]:
     """List the environments that a model has cells in."""
-    cells = _cells(folder, engine, model)
+    cells = cells_of(folder, engine, model)
     if not cells:
         return []
     with engine_room() as connection:
@@ -80,7 +81,8 @@ def environments(folder: Folder, engine: Engine, model: str) -> list[str]:
         ]
 
 
-def _cells(folder: Folder, engine: Engine, model: str) -> str:
+def cells_of(folder: Folder, engine: Engine, model: str, *, alike: bool = False) -> str:
+    """Write what reads a model's cells; empty where there are none. With `alike`, every day is on the grid of the oldest."""
     query = (
         sa.select(c.files.c.path)
         .where(c.files.c.model == model, c.files.c.kind == "cells", c.files.c.removed.is_(None))
@@ -88,7 +90,8 @@ def _cells(folder: Folder, engine: Engine, model: str) -> str:
     )
     with engine.connect() as connection:
         paths = connection.execute(query).scalars().all()
-    return f"read_parquet([{', '.join(literal(str(folder.tables / path)) for path in paths)}])" if paths else ""
+    read = f"read_parquet([{', '.join(literal(str(folder.tables / path)) for path in paths)}])"
+    return coarser.source(engine, model, read, alike=alike) if paths else ""
 
 
 def first_day(days: Sequence[date]) -> date:
@@ -108,7 +111,7 @@ def first_day(days: Sequence[date]) -> date:
 
 def history(folder: Folder, engine: Engine, model: str, environment: str = "live") -> History | None:
     """Read everything counted of a model in an environment; None when there are no rows."""
-    cells = _cells(folder, engine, model)
+    cells = cells_of(folder, engine, model, alike=True)
     if not cells:
         return None
     with engine_room() as connection:
@@ -218,7 +221,7 @@ def inside_and_outside(
     folder: Folder, engine: Engine, model: str, environment: str, of: Slice
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Give, for each numeric feature, its coarse counts (W, bins) inside a slice of one tag, and outside it."""
-    cells = _cells(folder, engine, model)
+    cells = cells_of(folder, engine, model)
     if not cells or len(of) != 1:
         return {}
     with engine.connect() as catalog:

@@ -20,7 +20,9 @@ from watchglass.store import catalog as c
 from watchglass.store import parquet
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
+from watchglass.store.labels.feedback import SEEN
 from watchglass.store.leases import hold
+from watchglass.store.life import coarser
 from watchglass.store.quoting import literal
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ FULL: Final = 1_000_000  # rows; a file as large is merged no more
 A_DAY: Final = 100_000  # rows; a day with as many has files of its own
 _DAY: Final = 86_400_000_000
 COUNTED: Final = ("predictions", "labels")
+RULED: Final = ("predictions", "feedback")
+"""Of a model with a rule of feedback, files are merged only once the rule has seen them."""
 
 
 class _Changed(Exception):
@@ -68,7 +72,7 @@ def merge(folder: Folder, engine: Engine, at_most: int | None = None) -> int:
             return 0
         for kind, model in _tables(engine):
             while left and (group := next(iter(groups(_parts(engine, kind, model), cells=kind == "cells")), None)):
-                _merge(folder, engine, lease, (kind, model), group)
+                replace(folder, engine, lease, (kind, model), group)
                 replaced += len(group)
                 left -= 1
     return replaced
@@ -93,7 +97,12 @@ def _parts(engine: Engine, kind: str, model: str) -> list[Part]:
     )
     with engine.connect() as connection:
         mark = connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == "cells")).scalar() or 0
+        seen = connection.execute(
+            sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == f"{SEEN}{model}")
+        ).scalar()
         found = [Part(*row[:5], row.origin or row.seq) for row in connection.execute(query)]
+    if seen is not None and kind in RULED:
+        found = [part for part in found if part.origin <= seen]
     return [part for part in found if kind not in COUNTED or part.origin <= mark]
 
 
@@ -147,10 +156,13 @@ def packs(days: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def _merge(folder: Folder, engine: Engine, lease: Lease, table: tuple[str, str], group: Sequence[Part]) -> None:
+def replace(folder: Folder, engine: Engine, lease: Lease, table: tuple[str, str], group: Sequence[Part]) -> None:
+    """Write files of a kind and a model as one, or one a stretch of days, and let that take their place; cells are added up, old ones coarser."""
     kind, model = table
     paths = ", ".join(literal(str(folder.tables / part.path)) for part in group)
     source = f"read_parquet([{paths}], union_by_name = true)"
+    if kind == "cells":
+        source = coarser.source(engine, model, source)
     origin = max(part.origin for part in group)
     with engine_room() as connection:
         written = [

@@ -11,6 +11,7 @@ from watchglass.errors import BadInput
 from watchglass.store.cells import follow
 from watchglass.store.compact import compact
 from watchglass.store.labels import feedback
+from watchglass.store.life.coarsening import coarsen
 from watchglass.store.life.retention import expire_if_due
 from watchglass.store.merge import merge
 from watchglass.store.schemas.following import follow_schemas
@@ -59,8 +60,9 @@ def keep(
 
 
 def _expired(folder: Folder, engine: Engine) -> int:
-    """Let go of what is past its time; settings that cannot be read keep everything, and nothing else waiting."""
+    """Let go of what is past its time, rows and fineness; settings that cannot be read keep everything, and nothing else waiting."""
     try:
+        coarsen(folder, engine)
         done = expire_if_due(folder, engine)
     except BadInput as error:
         warn("retention", f"nothing expires: {error}")
