@@ -8,7 +8,8 @@ its rows were counted from the files whose place it took.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
@@ -20,8 +21,10 @@ from watchglass.store.deltas import Deltas
 from watchglass.store.labelled import Joined, count_labels
 from watchglass.store.labels.indexes import files_of
 from watchglass.store.labels.marks import Marks, marks_of, set_marks
+from watchglass.store.labels.repeats import Repeats, all_repeated, keep, repeats_in
+from watchglass.store.labels.uncount import count_rows
 from watchglass.store.leases import hold
-from watchglass.store.tallies import Tally, count, whole
+from watchglass.store.tallies import Tally, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from watchglass.store.folder import Folder
+    from watchglass.store.labels.indexes import Indexed
     from watchglass.store.leases import Lease
 
 BATCH_ROWS = 1_000_000  # rows of one transaction: what a kill can cost to count again
@@ -132,9 +136,10 @@ class _Lasting:
 
 
 class Counted(NamedTuple):
-    """A model's counts: what was frozen meanwhile, and the row of the manifest of the new file of cells, if there is one."""
+    """A model's counts: what was frozen meanwhile, the ids that came again, and the row of the manifest of the new file of cells, if there is one."""
 
     tally: Tally
+    repeats: Repeats
     values: dict[str, object] | None
 
 
@@ -150,26 +155,30 @@ class _Work:
     def count(self, model: str, batch: Sequence[Pending], due: _Due | None) -> Counted:
         """Count the rows of one model in a batch, with `due` what its labels change, and write the cells."""
         tally = Tally.of(self.engine, model, Deltas(self.connection))
+        live = files_of(self.folder, self.engine, self.connection, model, "predictions")
+        chosen = {self.folder.tables / f.path for f in batch if (f.model, f.kind) == (model, "predictions")}
+        new = [file for file in live if file.path in chosen]
+        repeats = self._rows(tally, live, new) if new else Repeats()
+        if due is not None:
+            self._join(tally, live, due, repeats)
+        return Counted(tally, repeats, tally.deltas.write(self.folder, model))
+
+    def _rows(self, tally: Tally, live: Sequence[Indexed], new: Sequence[Indexed]) -> Repeats:
         # a column's frame comes from its earliest rows; a second thread costs a tenth more of the processor
         self.connection.execute("SET preserve_insertion_order = true; SET threads = 1")
-        for file in batch:
-            if file.model == model and file.kind == "predictions":
-                count(tally, whole(str(self.folder.tables / file.path)), self.lasting.hold_on)
-        if due is not None:
-            self._join(tally, due)
-        return Counted(tally, tally.deltas.write(self.folder, model))
+        old = [file for file in live if file.position < new[0].position]
+        repeats = repeats_in(self.folder, self.connection, tally.name, old, new)
+        count_rows(replace(tally, sign=-1), repeats.withdrawn, "withdrawn")
+        for file in new:
+            count(tally, repeats.source(str(file.path)), self.lasting.hold_on)
+        return repeats
 
-    def _join(self, tally: Tally, due: _Due) -> None:
-        predictions, labels = (
-            [
-                f
-                for f in files_of(self.folder, self.engine, self.connection, tally.name, kind)
-                if f.position <= due.until
-            ]
-            for kind in ("predictions", "labels")
-        )
+    def _join(self, tally: Tally, live: Sequence[Indexed], due: _Due, repeats: Repeats) -> None:
+        labels = files_of(self.folder, self.engine, self.connection, tally.name, "labels")
+        predictions, labels = ([file for file in files if file.position <= due.until] for files in (live, labels))
         self.connection.execute("SET preserve_insertion_order = false; RESET threads")
-        count_labels(self.connection, Joined(predictions, labels, due.marks.cells), tally.tags, "")
+        repeated = partial(all_repeated, self.connection, self.engine, tally.name, repeats)
+        count_labels(self.connection, Joined(predictions, labels, due.marks.cells), tally.tags, repeated)
         self.lasting.hold_on()
 
 
@@ -177,12 +186,13 @@ def _publish(engine: Engine, lease: Lease, published: Sequence[Counted], marks: 
     """List the new cells, keep the frames and move the watermarks, all or nothing."""
     with writing(engine) as transaction:
         lease.check(transaction)
-        for tally, values in published:
+        for tally, repeats, values in published:
             for name, frozen in tally.frozen.items():
                 chosen = (
                     (c.columns.c.model == tally.name) & (c.columns.c.role == "feature") & (c.columns.c.name == name)
                 )
                 transaction.execute(c.columns.update().where(chosen).values(**frozen))
+            keep(transaction, tally.name, repeats)
             if values is not None:
                 transaction.execute(c.files.insert(), [values])
         set_marks(transaction, marks)

@@ -7,16 +7,16 @@ are joined as they lie, without a window for ids that have one label alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from watchglass.store.labels.earliest import losers
-from watchglass.store.labels.indexes import Wanted, hashes_in, index_of, locate, rows_of
+from watchglass.store.labels.indexes import Wanted, file_hashes, hashes_in, index_of, locate, rows_of, twice
 from watchglass.store.labels.told import at_once, contribute, in_turn, served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     import duckdb
 
@@ -48,17 +48,20 @@ class Joined:
         )
 
 
-def count_labels(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str], repeated: str) -> None:
+def count_labels(
+    connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str], repeated: Callable[[], str]
+) -> None:
     """Add to the table `cells` what the new files change: what all files say less what the old ones said.
 
-    `repeated` names a table (environment, id) of all ids of the model that have more than one row.
+    `repeated` makes and names a table (environment, id) of all ids of the model that have more than one row.
     """
     new = [*files.new(files.predictions), *files.new(files.labels)]
     if not new or not files.predictions or not files.labels:
         return  # labels before their predictions wait in their files
     if MANY * sum(file.rows for file in new) >= sum(file.rows for file in (*files.predictions, *files.labels)):
-        _join(connection, files, tags, repeated, 1)
-        _join(connection, files.old(), tags, repeated, -1)
+        several = repeated()
+        _join(connection, files, tags, several, 1)
+        _join(connection, files.old(), tags, several, -1)
     else:
         _look_up(connection, files, tags)
 
@@ -68,12 +71,14 @@ def _join(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[s
     if not files.predictions or not files.labels:
         return
     predictions, labels = f"({_all(files.predictions)})", _all(files.labels)
-    lost = losers(connection, files.predictions, repeated) if repeated else None
+    lost = losers(connection, files.predictions, repeated)
     if lost:
         predictions = f"(FROM {rows_of(files.predictions)} ANTI JOIN {lost} USING (filename, file_row_number))"
-    twice = _twice(file_hashes(files.labels))
-    if len(twice):
-        said = _said(connection, files.labels, Wanted.of(twice))
+    hashes = file_hashes(files.labels)
+    hashes.sort()
+    several = twice(hashes)
+    if len(several):
+        said = _said(connection, files.labels, Wanted.of(several))
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE several AS SELECT DISTINCT environment, id FROM said_of_several"
         )
@@ -100,17 +105,6 @@ def _said(connection: duckdb.DuckDBPyConnection, labels: Sequence[Indexed], want
     source = f"{rows_of(hit)} SEMI JOIN said_places USING (filename, file_row_number)"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE said_of_several AS {_SAID} {source}")
     return f"{_SAID} said_of_several"
-
-
-def file_hashes(files: Iterable[Indexed]) -> Hashes:
-    """Give the hashes of the ids of files."""
-    return np.concatenate([np.empty(0, dtype=np.uint64), *(index_of(file)[0] for file in files)])
-
-
-def _twice(hashes: Hashes) -> Hashes:
-    """Give the hashes that occur more than once."""
-    hashes.sort()
-    return cast("Hashes", hashes[1:][hashes[1:] == hashes[:-1]])
 
 
 def _look_up(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str]) -> None:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def key_rows(connection: duckdb.DuckDBPyConnection, files: Sequence[Indexed], places: str, table: str) -> None:
-    """Make the table of located rows with what they are told apart by: filename, file_row_number, environment, id, and an order.
+    """Make the table of located rows with what they are told apart by: filename, file_row_number, position, environment, id, place.
 
-    The order is the time, then version, prediction, and the digest of all else that is counted. A column that is
+    Their order, `place`, is the time, then version, prediction, and the digest of all else that is counted. A column that is
     registered later is NULL in older rows and changes no digest.
     """
     source = rows_of(files)
@@ -34,9 +34,9 @@ def key_rows(connection: duckdb.DuckDBPyConnection, files: Sequence[Indexed], pl
     parts = [weight, *(f"{literal(f'{name} {child}=')} || {name}.{identifier(child)}::VARCHAR" for name, child in told)]
     digest = f"md5(concat_ws(chr(31), {', '.join(parts)}))"
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT filename, file_row_number, environment, id,"
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT filename, file_row_number, position, environment, id,"
         f" {{t: time, v: version, p: prediction, d: {digest}}} AS place"
-        f" FROM {source} SEMI JOIN {places} USING (filename, file_row_number) WHERE time IS NOT NULL"
+        f" FROM {source} JOIN {places} USING (filename, file_row_number) WHERE time IS NOT NULL"
     )
 
 
@@ -44,7 +44,7 @@ def first_of(table: str) -> str:
     """Write the SELECT of the rows that count, of a table of keyed rows."""
     return (
         f"SELECT * FROM {table} QUALIFY row_number() OVER"
-        " (PARTITION BY environment, id ORDER BY place, filename, file_row_number) = 1"
+        " (PARTITION BY environment, id ORDER BY place, position, filename, file_row_number) = 1"
     )
 
 
@@ -62,4 +62,4 @@ def losers(connection: duckdb.DuckDBPyConnection, files: Sequence[Indexed], repe
         f"CREATE OR REPLACE TEMP TABLE lost AS SELECT filename, file_row_number FROM keyed SEMI JOIN {repeated} USING (environment, id)"
         f" ANTI JOIN ({counting}) USING (filename, file_row_number)"
     )
-    return "lost" if connection.execute("SELECT 1 FROM lost LIMIT 1").fetchone() else None
+    return "lost" if connection.execute("SELECT 1 FROM lost LIMIT 1").fetchall() else None

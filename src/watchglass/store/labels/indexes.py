@@ -80,6 +80,16 @@ def index_of(file: Indexed) -> tuple[Hashes, NDArray[np.uint32]]:
     )
 
 
+def file_hashes(files: Iterable[Indexed]) -> Hashes:
+    """Give the hashes of the ids of files, those of each sorted."""
+    return np.concatenate([np.empty(0, dtype=np.uint64), *(index_of(file)[0] for file in files)])
+
+
+def twice(hashes: Hashes) -> Hashes:
+    """Give those of sorted hashes that occur more than once."""
+    return cast("Hashes", hashes[1:][hashes[1:] == hashes[:-1]])
+
+
 def hashes_in(connection: duckdb.DuckDBPyConnection, table: str) -> Hashes:
     """Hash the ids of a table."""
     found = connection.execute(f"SELECT {hashed('id')} AS h FROM {table} WHERE id IS NOT NULL").fetchnumpy()["h"]
