@@ -1,0 +1,185 @@
+"""The catalog and what was forgotten → the same without a word of it: kept lines, counts of repeats, dictionaries, evidence; then its pages written anew."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from watchglass.errors import StoreError
+from watchglass.store import catalog as c
+from watchglass.store.catalog import writing
+from watchglass.store.life.forget_mentions import mentions, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from watchglass.records import Json
+    from watchglass.store.life.forget_files import Value
+    from watchglass.store.life.forget_plan import Plan
+
+INSTEAD: Final = "(forgotten)"
+CATEGORIES: Final = 1000
+"""How long a dictionary grows; in a full one a value that goes leaves its place taken, else others would come in late."""
+_AT_ONCE: Final = 10_000
+_PATIENCE: Final = 30.0
+_RECORDS: Final = ((c.verdicts, "record"), (c.incidents, "record"), (c.monitors, "state"))
+
+
+def clean(transaction: Connection, plan: Plan, values: dict[str, set[Value]]) -> int:
+    """Wipe what the catalog says of the rows; `values` are the texts, by model, that nothing counts any more. Gives how many kept lines were wiped."""
+    for model in plan.models:
+        _repeats(transaction, plan, model)
+        _dictionaries(
+            transaction, model, {(name, text) for role, name, text in values.get(model, ()) if role == "feature"}
+        )
+        gone = frozenset(text for _, _, text in values.get(model, ())) | plan.asked.names
+        _evidence(transaction, model, gone)
+    return _kept_lines(transaction, plan)
+
+
+def _repeats(transaction: Connection, plan: Plan, model: str) -> None:
+    for environment, ident in plan.of(model):
+        transaction.execute(
+            c.repeats.delete().where(
+                c.repeats.c.model == model, c.repeats.c.environment == environment, c.repeats.c.id == ident
+            )
+        )
+
+
+def _kept_lines(transaction: Connection, plan: Plan) -> int:
+    """Wipe the text of rejected lines that speak of the rows; that so many were rejected, and where, stays."""
+    wanted = frozenset(ident for _, _, ident in plan.keys) | plan.asked.names
+    rejected = c.rejected.c
+    query = sa.select(rejected.id, rejected.model, rejected.reason, rejected.raw)
+    wiped = []
+    for row in transaction.execute(query):
+        other = row.model is not None and row.model not in plan.models
+        if other or not (mentions(row.reason, wanted) or (row.raw is not None and _speaks(row.raw, plan, wanted))):
+            continue
+        wiped.append({"key": row.id, "why": without(row.reason, wanted, INSTEAD)})
+    if wiped:
+        changed = c.rejected.update().where(rejected.id == sa.bindparam("key"))
+        transaction.execute(changed.values(raw=None, reason=sa.bindparam("why")), wiped)
+    return len(wiped)
+
+
+def _speaks(raw: str, plan: Plan, wanted: frozenset[str]) -> bool:
+    """Say whether a kept line is of a row that goes; one of another model or row is not, whatever its values."""
+    if not mentions(raw, wanted):
+        return False
+    try:
+        event = json.loads(raw)
+    except (ValueError, RecursionError):
+        return True
+    model = event.get("model") if isinstance(event, dict) else None
+    return model is None or model in plan.models
+
+
+def _dictionaries(transaction: Connection, model: str, gone: set[tuple[str, str]]) -> None:
+    """Take texts out of the dictionaries of a model's columns."""
+    for name in sorted({name for name, _ in gone}):
+        chosen = (c.columns.c.model == model) & (c.columns.c.role == "feature") & (c.columns.c.name == name)
+        told = transaction.execute(sa.select(c.columns.c.categories).where(chosen)).scalar()
+        before: list[str] = json.loads(told or "[]")
+        texts = {text for column, text in gone if column == name}
+        full = len(before) >= CATEGORIES
+        after = [
+            f"\x1fforgotten {place}" if text in texts else text
+            for place, text in enumerate(before)
+            if full or text not in texts
+        ]
+        if after != before:
+            transaction.execute(c.columns.update().where(chosen).values(categories=json.dumps(after)))
+
+
+def _evidence(transaction: Connection, model: str, gone: frozenset[str]) -> None:
+    """Take texts out of verdicts, incidents and what monitors remember, where they stand as a value."""
+    if not gone:
+        return
+    for table, column in _RECORDS:
+        keys = list(table.primary_key.columns)
+        query = sa.select(*keys, table.c[column]).where(table.c.model == model)
+        for row in transaction.execute(query).all():
+            told = json.loads(row[-1])
+            if (said := _values_in(told) & gone) and (
+                text := json.dumps(_said_without(told, said), ensure_ascii=False)
+            ):
+                chosen = sa.and_(*(key == value for key, value in zip(keys, row, strict=False)))
+                transaction.execute(table.update().where(chosen).values({column: text}))
+
+
+def _values_in(told: Json, key: str = "") -> set[str]:
+    """Give the texts that stand where a record tells a value: of a column, of a histogram, of a slice."""
+    if isinstance(told, dict):
+        return {text for name, part in told.items() for text in _values_in(part, name)}
+    if isinstance(told, list):
+        return {text for part in told for text in _values_in(part, key)}
+    return {told} if isinstance(told, str) and key in ("value", "values", "slice") else set()
+
+
+def _said_without(told: Json, gone: frozenset[str] | set[str]) -> Json:
+    """Write a record without some texts, wherever they stand in it."""
+    if isinstance(told, dict):
+        return {name: _said_without(part, gone) for name, part in told.items()}
+    if isinstance(told, list):
+        return [_said_without(part, gone) for part in told]
+    return without(told, frozenset(gone), INSTEAD) if isinstance(told, str) else told
+
+
+def listed(transaction: Connection, out: Iterable[int], new: list[dict[str, object]]) -> None:
+    """Put new files in the place of others, which may be deleted at once; raises `StoreError` when one of them is gone already."""
+    seqs = list(out)
+    replaced = 0
+    for first in range(0, len(seqs), _AT_ONCE):
+        chosen = c.files.c.seq.in_(seqs[first : first + _AT_ONCE]) & c.files.c.removed.is_(None)
+        replaced += transaction.execute(c.files.update().where(chosen).values(removed=0.0)).rowcount
+    if replaced != len(seqs):
+        message = "files were replaced by another process meanwhile: nothing was forgotten. Next: ask again"
+        raise StoreError(message)
+    if new:
+        transaction.execute(c.files.insert(), new)
+
+
+def release(transaction: Connection, models: Iterable[str]) -> None:
+    """Let the files of models that were replaced a while ago, and hold the rows still, be deleted at once."""
+    lying = c.files.c.model.in_(list(models)) & c.files.c.removed.is_not(None)
+    transaction.execute(c.files.update().where(lying).values(removed=0.0))
+
+
+def tell_readers(engine: Engine) -> None:
+    """Make every reader parse the log's lines anew: what was parsed before holds the rows in memory."""
+    with writing(engine) as transaction:
+        mark = insert(c.watermarks).values(name="forgotten", seq=1)
+        raised = mark.on_conflict_do_update(index_elements=["name"], set_={"seq": c.watermarks.c.seq + 1})
+        transaction.execute(raised)
+
+
+def scrub(engine: Engine) -> None:
+    """Write the catalog's file anew, so that no page keeps what was deleted, and empty its write-ahead log.
+
+    Raises `StoreError` when a reader stands in the way for long: what was asked is done but for that.
+    """
+    end = time.monotonic() + _PATIENCE
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        try:
+            cursor.execute("VACUUM")
+            while True:
+                busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not busy:
+                    return
+                if time.monotonic() > end:
+                    message = "the rows are gone, but a reader keeps the catalog's write-ahead log, which may hold them. Next: forget the same again"
+                    raise StoreError(message)
+                time.sleep(0.05)
+        finally:
+            cursor.close()
+    finally:
+        raw.close()

@@ -1,0 +1,223 @@
+"""A model's files and the ids to go → new files without their rows and a file of cells without their counts, on the disk and not published yet."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from watchglass.errors import StoreError
+from watchglass.store import catalog as c
+from watchglass.store import parquet
+from watchglass.store.labels.indexes import Indexed, Wanted, hashes_in, index_of
+from watchglass.store.labels.uncount import uncount
+from watchglass.store.life import coarser
+from watchglass.store.life.forget_find import live_files
+from watchglass.store.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    import duckdb
+    from sqlalchemy.engine import Connection, Engine
+
+    from watchglass.store.folder import Folder
+    from watchglass.store.life.forget_find import File
+    from watchglass.store.life.forget_held import Held
+
+IDS = "ids"
+Value = tuple[str, str, str]
+"""(role, name, text): what a row had in a column of text."""
+
+
+@dataclass(slots=True)
+class Rewritten:
+    """Files of one model that take the place of others: sequence numbers out, rows of the manifest in, and what went with them."""
+
+    out: list[int] = field(default_factory=list)
+    new: list[dict[str, object]] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    files: int = 0
+    cells: int = 0
+    uncounted: bool = False
+    values: set[Value] = field(default_factory=set)
+    """Texts that the rows had and that are in no cell any more."""
+
+    def drop(self, folder: Folder) -> None:
+        """Delete the new files: they will not be published."""
+        for values in self.new:
+            parquet.delete(folder.tables / str(values["path"]))
+
+
+def touched(
+    folder: Folder, catalog: Connection, connection: duckdb.DuckDBPyConnection, model: str
+) -> list[tuple[File, int]]:
+    """List the live files of a model that have rows of the ids (the table `ids`), and how many."""
+    wanted = Wanted.of(hashes_in(connection, IDS))
+    found = []
+    for file in live_files(folder, catalog, model):
+        if file.indexed and not len(wanted.at(index_of(Indexed(file.path, file.position, file.rows))[0])):
+            continue
+        rows = (connection.execute(f"SELECT count(*) FROM {_doomed(file)}").fetchone() or (0,))[0]
+        if rows:
+            found.append((file, int(rows)))
+    return found
+
+
+def _doomed(file: File) -> str:
+    """Write the relation of the places of the rows that go."""
+    source = f"read_parquet({literal(str(file.path))}, file_row_number = true)"
+    return f"(SELECT file_row_number FROM {source} SEMI JOIN {IDS} USING (environment, id))"
+
+
+def rewrite(
+    folder: Folder,
+    engine: Engine,
+    connection: duckdb.DuckDBPyConnection,
+    model: str,
+    held: Held,
+) -> Rewritten:
+    """Write what will take the place of a model's files, step by step, while the leases are held.
+
+    The rows stay in their order. Raises `StoreError` when a file would not be what it was without the rows.
+    """
+    done = Rewritten()
+    had: set[Value] = set()
+    try:
+        with engine.connect() as catalog:
+            files = touched(folder, catalog, connection, model)
+            texts = _texts(catalog, model)
+        held.expect(len(files) + bool(files))
+        for file, rows in files:
+            if file.kind == "predictions":
+                had |= _values(connection, file, texts)
+            _without(folder, connection, file, rows, done)
+            held.step()
+        if files:
+            _cells(folder, engine, connection, model, done, had)
+            held.step()
+    except BaseException:
+        done.drop(folder)
+        raise
+    return done
+
+
+def _without(folder: Folder, connection: duckdb.DuckDBPyConnection, file: File, rows: int, done: Rewritten) -> None:
+    """Write a file without its rows that go; no file where none is left."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE doomed AS FROM {_doomed(file)}")
+    source = f"read_parquet({literal(str(file.path))}, file_row_number = true)"
+    kept = f"SELECT * EXCLUDE (file_row_number) FROM {source} WHERE file_row_number NOT IN (FROM doomed)"
+    written = parquet.write(folder, connection, file.kind, file.model, kept, "")
+    left = 0 if written is None else int(str(written["rows"]))
+    if written is not None:
+        done.new.append({**written, "origin": file.position})
+    if left + rows != file.rows:
+        message = f"{str(file.path)!r} would have {left} rows after {rows} of {file.rows} are forgotten: nothing was replaced. Next: watchglass doctor"
+        raise StoreError(message)
+    done.out.append(file.seq)
+    done.rows[file.kind] = done.rows.get(file.kind, 0) + rows
+    done.files += 1
+
+
+def _texts(catalog: Connection, model: str) -> list[tuple[str, str]]:
+    """List the columns whose values are in cells as texts: features of text, and tags."""
+    query = sa.select(c.columns.c.role, c.columns.c.name).where(
+        c.columns.c.model == model,
+        (c.columns.c.role == "tag") | ((c.columns.c.role == "feature") & c.columns.c.type.in_(("text", "boolean"))),
+    )
+    return [(role, name) for role, name in catalog.execute(query)]
+
+
+def _values(connection: duckdb.DuckDBPyConnection, file: File, texts: Iterable[tuple[str, str]]) -> set[Value]:
+    """Give the texts that the rows which go have."""
+    source = f"read_parquet({literal(str(file.path))}, file_row_number = true)"
+    relation = connection.sql(f"FROM {source}")
+    children = {
+        name: {child for child, _ in kind.children}
+        for name, kind in zip(relation.columns, relation.types, strict=True)
+        if kind.id == "struct"
+    }
+    there = [(role, name) for role, name in texts if name in children.get(f"{role}s", ())]
+    if not there:
+        return set()
+    listed = ", ".join(f"list(DISTINCT {role}s.{identifier(name)}::VARCHAR)" for role, name in there)
+    row = connection.execute(
+        f"SELECT {listed} FROM {source} WHERE file_row_number IN (FROM {_doomed(file)})"
+    ).fetchone()
+    return {
+        (role, name, text)
+        for (role, name), found in zip(there, row or (), strict=True)
+        for text in found or ()
+        if text is not None
+    }
+
+
+def _cell_files(engine: Engine, model: str) -> list[tuple[int, str, int]]:
+    """List a model's live files of cells: sequence number, path, origin."""
+    query = sa.select(c.files.c.seq, c.files.c.path, c.files.c.origin).where(
+        c.files.c.model == model, c.files.c.kind == "cells", c.files.c.removed.is_(None)
+    )
+    with engine.connect() as catalog:
+        return [(row.seq, row.path, row.origin) for row in catalog.execute(query)]
+
+
+def _cells(
+    folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, model: str, done: Rewritten, had: set[Value]
+) -> None:
+    """Take the rows out of the counts: all cells of the model become one file, in which a sum of nothing is no line."""
+    less = uncount(folder, engine, connection, model, IDS)
+    if less is None:
+        return
+    draft = folder.tables / str(less["path"])
+    try:
+        old = _cell_files(engine, model)
+        before = [folder.tables / path for _, path, _ in old]
+        source = coarser.source(engine, model, _read([draft, *before]))
+        summed = f"SELECT * EXCLUDE n, sum(n)::BIGINT AS n FROM {source} GROUP BY ALL HAVING sum(n) != 0"
+        written = parquet.write(folder, connection, "cells", model, summed, "name, slice, day")
+    finally:
+        parquet.delete(draft)
+    done.out += [seq for seq, _, _ in old]
+    done.cells, done.uncounted = len(old), True
+    after = []
+    if written is not None:
+        done.new.append({**written, "origin": max((origin or seq for seq, _, origin in old), default=0)})
+        after = [folder.tables / str(written["path"])]
+    done.values |= (had & _counted(connection, before)) - _counted(connection, after)
+
+
+def _read(paths: Sequence[Path]) -> str:
+    return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true)"
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> set[Value]:
+    """Give the texts that files of cells count: values of features, and of tags in the names of slices."""
+    if not paths:
+        return set()
+    query = f"SELECT DISTINCT name, value FROM {_read(paths)} WHERE kind = 'category' AND value IS NOT NULL"
+    found = {("feature", name, value) for name, value in connection.execute(query).fetchall()}
+    slices = connection.execute(f"SELECT DISTINCT slice FROM {_read(paths)} WHERE slice != ''").fetchall()
+    return found | {("tag", name, text) for (told,) in slices for name, text in json.loads(told).items()}
+
+
+def aggregated(folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, model: str) -> int | None:
+    """Give the least number of rows that cells count of a day that has no rows any more; None: there is no such day."""
+    cells = [folder.tables / path for _, path, _ in _cell_files(engine, model)]
+    files = c.files.c
+    query = sa.select(sa.func.min(files.first)).where(
+        files.model == model, files.kind == "predictions", files.removed.is_(None)
+    )
+    with engine.connect() as catalog:
+        first = catalog.execute(query).scalar()
+    if not cells:
+        return None
+    earlier = "true" if first is None else f"day < make_timestamp({int(first)})::DATE"
+    counted = (
+        f"SELECT sum(n)::BIGINT AS n FROM {_read(cells)} WHERE kind = 'rows' AND slice = '' AND {earlier}"
+        " GROUP BY day HAVING sum(n) > 0"
+    )
+    row = connection.execute(f"SELECT min(n) FROM ({counted})").fetchone()
+    return None if row is None else row[0]

@@ -1,0 +1,194 @@
+"""What is asked → the rows it means, each known by model, environment and id: looked up in the tables and in the log's lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import duckdb
+import sqlalchemy as sa
+
+from watchglass.errors import BadInput, QueryRefused
+from watchglass.store import catalog as c
+from watchglass.store.labels.indexes import Indexed, Wanted, hashes_in, index_of
+from watchglass.store.life.forget_log import keys_where
+from watchglass.store.life.forget_where import condition, refused
+from watchglass.store.models import model_named
+from watchglass.store.query import session
+from watchglass.store.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from watchglass.store.folder import Folder
+    from watchglass.store.life.forget_asked import Asked
+    from watchglass.store.life.forget_log import Key
+    from watchglass.store.segments import Segment
+
+OF_ID = ("predictions", "labels", "feedback")
+"""The tables whose rows have an id and an environment."""
+
+
+class File(NamedTuple):
+    """A live file of the manifest whose rows have ids; `position` is the sequence number that its rows came with."""
+
+    seq: int
+    kind: str
+    model: str
+    path: Path
+    rows: int
+    position: int
+    indexed: bool
+
+
+class Column(NamedTuple):
+    """A column whose values are people's names."""
+
+    model: str
+    role: str
+    name: str
+    type: str
+
+
+def live_files(folder: Folder, catalog: Connection, model: str | None, kinds: Sequence[str] = OF_ID) -> list[File]:
+    """List the live files of a model, or of any, whose rows have ids."""
+    files = c.files.c
+    query = sa.select(c.files).where(files.removed.is_(None), files.kind.in_(kinds)).order_by(files.seq)
+    if model is not None:
+        query = query.where(files.model == model)
+    return [
+        File(row.seq, row.kind, row.model, folder.tables / row.path, row.rows, row.origin or row.seq, bool(row.indexed))
+        for row in catalog.execute(query)
+    ]
+
+
+def found_keys(
+    folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment], about: Asked
+) -> frozenset[Key]:
+    """Find the rows; raises `UnknownName` for a model that is not recorded, `BadInput` where no column tells subjects."""
+    if about.model is not None:
+        with engine.connect() as catalog:
+            model_named(catalog, about.model)
+    if about.by == "where":
+        found = _where(folder, engine, about)
+    elif about.by == "subject":
+        found = _of_subject(folder, engine, connection, segments, about)
+    else:
+        found = _of_id(folder, engine, connection, segments, about)
+    return frozenset(key for key in found if about.environment in (None, key[1]))
+
+
+def _where(folder: Folder, engine: Engine, about: Asked) -> set[Key]:
+    """Ask the condition where questions are asked: nothing else of this machine is in reach."""
+    model = about.model or ""
+    with session(folder, engine, "predictions", model) as asking:
+        chosen = condition(asking, about.text)
+        try:
+            kind = asking.execute(f"DESCRIBE SELECT {chosen} AS holds FROM predictions").fetchall()[0][1]
+            if kind != "BOOLEAN":
+                raise refused(about.text, QueryRefused(f"it gives {kind}, not true or false"))
+            query = f"SELECT DISTINCT environment, id FROM predictions WHERE {chosen}"
+            return {(model, environment, ident) for environment, ident in asking.execute(query).fetchall()}
+        except duckdb.Error as error:
+            raise refused(about.text, error) from None
+
+
+def subject_columns(catalog: Connection, model: str | None) -> list[Column]:
+    """List the columns that hold subjects; raises `BadInput` when there are none."""
+    columns = c.columns.c
+    query = sa.select(columns.model, columns.role, columns.name, columns.type).where(
+        columns.purpose == "subject", columns.role.in_(("feature", "tag"))
+    )
+    if model is not None:
+        query = query.where(columns.model == model)
+    found = [Column(*row) for row in catalog.execute(query)]
+    if not found:
+        of = "any model" if model is None else f"model {model!r}"
+        message = (
+            f"no feature or tag of {of} is declared as a subject, so nobody can be found by name. "
+            "Declare one (log_model(…, schema=…)), or forget with where and a condition"
+        )
+        raise BadInput(message)
+    return found
+
+
+def _of_subject(
+    folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment], about: Asked
+) -> set[Key]:
+    """Read the subject's column of each file, and of it only the row groups that may hold the name."""
+    with engine.connect() as catalog:
+        columns = subject_columns(catalog, about.model)
+        files = {column.model: live_files(folder, catalog, column.model, ("predictions",)) for column in columns}
+    found: set[Key] = set()
+    for column in columns:
+        for file in files[column.model]:
+            if not _has(connection, file, column):
+                continue
+            value = f"{column.role}s.{identifier(column.name)}"
+            same = f"{value} = TRY_CAST(? AS DOUBLE)" if column.type == "number" else f"{value}::VARCHAR = ?"
+            query = f"SELECT DISTINCT environment, id FROM read_parquet({literal(str(file.path))}) WHERE {same} AND id IS NOT NULL"
+            rows = connection.execute(query, [about.text]).fetchall()
+            found |= {(column.model, environment, ident) for environment, ident in rows}
+    told = {(column.model, column.role, column.name): column.type for column in columns}
+
+    def holds(event: Mapping[str, object]) -> bool:
+        return event.get("kind") == "prediction" and _names(event, told, about.text)
+
+    number = _number(about.text)
+    whole = frozenset((str(int(number)),)) if number is not None and number.is_integer() else frozenset[str]()
+    return found | keys_where(segments, whole | {about.text}, holds)
+
+
+def _has(connection: duckdb.DuckDBPyConnection, file: File, column: Column) -> bool:
+    relation = connection.sql(f"FROM read_parquet({literal(str(file.path))})")
+    kinds = dict(zip(relation.columns, relation.types, strict=True))
+    kind = kinds.get(f"{column.role}s")
+    return kind is not None and kind.id == "struct" and column.name in {child for child, _ in kind.children}
+
+
+def _names(event: Mapping[str, object], told: Mapping[tuple[str, str, str], str], text: str) -> bool:
+    """Say whether a prediction's line has the name in a column of subjects of its model."""
+    for (model, role, name), kind in told.items():
+        fields = event.get(f"{role}s")
+        if event.get("model") != model or not isinstance(fields, dict) or fields.get(name) is None:
+            continue
+        value = fields[name]
+        if value == text or (str(value).lower() if isinstance(value, bool) else str(value)) == text:
+            return True
+        if kind == "number" and _number(value) is not None and _number(value) == _number(text):
+            return True
+    return False
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
+
+
+def _of_id(
+    folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment], about: Asked
+) -> set[Key]:
+    """Look an id up in the indexes; of a file without one its column of ids is read."""
+    with engine.connect() as catalog:
+        files = live_files(folder, catalog, about.model)
+    wanted = _hashes(connection, about.text)
+    found: set[Key] = set()
+    for file in files:
+        if file.indexed and not len(wanted.at(index_of(Indexed(file.path, file.position, file.rows))[0])):
+            continue
+        query = f"SELECT DISTINCT environment FROM read_parquet({literal(str(file.path))}) WHERE id = ?"
+        found |= {(file.model, row[0], about.text) for row in connection.execute(query, [about.text]).fetchall()}
+
+    def holds(event: Mapping[str, object]) -> bool:
+        return str(event.get("id")) == about.text and about.model in (None, event.get("model"))
+
+    return found | keys_where(segments, frozenset((about.text,)), holds)
+
+
+def _hashes(connection: duckdb.DuckDBPyConnection, ident: str) -> Wanted:
+    connection.execute("CREATE OR REPLACE TEMP TABLE one_id AS SELECT ?::VARCHAR AS id", [ident])
+    return Wanted.of(hashes_in(connection, "one_id"))
