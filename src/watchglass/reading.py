@@ -17,6 +17,8 @@ from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
 from watchglass.store.query import ask
 from watchglass.store.reader import close_reader
+from watchglass.store.schemas.registered import schema_of
+from watchglass.store.schemas.rejections import rejections
 from watchglass.store.tuning import document, set_setting, settings_of
 from watchglass.store.upkeep import Kept, keep
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from watchglass.records import Incident, ModelStatus
     from watchglass.store.answers import Table
     from watchglass.store.doctor.visit import Report
+    from watchglass.store.schemas.registered import Schema
+    from watchglass.store.schemas.rejections import Rejections
 
 
 class Store:
@@ -160,6 +164,20 @@ class Store:
     def dropped(self) -> int:
         """Count the events that recording processes could not write."""
         return sum(losses(self._folder, self._engine).values())
+
+    def schema(self, model: str, *, limit: int = 100, after: int | None = None) -> Schema:
+        """Give a model's columns (types, roles, purposes, units), how they changed and what did not fit; raises `UnknownName`.
+
+        At most `limit` changes (1 to 1,000), newest first; those older than the one with the id `after`.
+        """
+        return schema_of(self._folder, self._engine, model, limit=limit, after=after)
+
+    def rejections(self, model: str | None = None, *, limit: int = 100, after: int | None = None) -> Rejections:
+        """List lines and values that could not be taken, newest first, with their reason and what they were.
+
+        At most `limit` (1 to 1,000), those older than the one with the id `after`. Raises `UnknownName` for a model.
+        """
+        return rejections(self._folder, self._engine, model, limit=limit, after=after)
 
     def rejected(self) -> int:
         """Count the lines and values that were kept aside because they could not be taken."""

@@ -58,6 +58,31 @@ def test_a_label_delay_is_days_or_hours(logs, delay, text):
     assert logs.graph("model")[0]["label_delay"] == text
 
 
+def test_a_schema_is_part_of_the_model_and_is_not_announced_again(logs):
+    wg.log_model(
+        "m",
+        version="1",
+        schema={
+            "n": "Integer",
+            "v": {"purpose": "embedding"},
+            "site": {"role": "tag"},
+            "ok": bool,
+            "s": {"role": "score"},
+        },
+    )
+    assert logs.graph("model")[0]["schema"] == [
+        {"role": "feature", "name": "n", "type": "number", "whole": True},
+        {"role": "feature", "name": "v", "type": "json", "purpose": "embedding"},
+        {"role": "tag", "name": "site", "type": "text"},
+        {"role": "feature", "name": "ok", "type": "boolean"},
+        {"role": "score", "name": "s", "type": "number"},
+    ]
+    wg.log_prediction("m", features={"n": 1.5, "v": [1], "ok": False}, tags={"site": "x"})
+    assert logs.graph("schema") == []
+    wg.log_prediction("m", features={"n": 1.5, "new": 1})
+    assert [event["columns"] for event in logs.graph("schema")] == [[["feature", "new", "number"]]]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -71,6 +96,19 @@ def test_a_label_delay_is_days_or_hours(logs, delay, text):
         ({"reference": 0}, "number of windows"),
         ({"false_alerts_per_year": 0}, "above 0"),
         ({"artifact": 0.5j}, "artifact"),
+        ({"schema": "amount"}, "'amount': 'number'"),
+        ({"schema": {"amount": "money"}}, "boolean, text"),
+        ({"schema": {"at": "timestamp"}}, "a time is text"),
+        ({"schema": {"amount": {"unit": "EUR"}}}, "says no type"),
+        ({"schema": {"amount": {"type": "number", "role": "features"}}}, "feature, tag, prediction"),
+        ({"schema": {"amount": {"type": "number", "purpose": "money"}}}, "subject, embedding"),
+        ({"schema": {"amount": {"typ": "number"}}}, "'typ', which is not known"),
+        ({"schema": {"site": {"type": "number", "role": "tag"}}}, "a tag is of type 'text'"),
+        ({"schema": {"v": {"type": "number", "purpose": "embedding"}}}, "'embedding' is of type 'json'"),
+        ({"schema": {"y": {"type": "text", "role": "label", "purpose": "text"}}}, "only a feature or a tag"),
+        ({"schema": {"y": {"type": "text", "role": "label"}, "z": {"type": "text", "role": "label"}}}, "two columns"),
+        ({"schema": {"": "number"}}, "column's name"),
+        ({"schema": {"amount": {"type": "number", "unit": ""}}}, "unit of column"),
     ],
     ids=str,
 )

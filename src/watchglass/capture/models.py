@@ -7,14 +7,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from watchglass.capture import recorder
+from watchglass.capture.declaring import IN_ROWS, Entry, declared
 from watchglass.capture.events import name, optional_name, present
 from watchglass.capture.runs import Run, current_run
+from watchglass.capture.schema import announced
 from watchglass.capture.times import micros, now
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from watchglass.capture.recorder import Recorder
     from watchglass.records import Time
 
 _WINDOW: Final = "1d"
@@ -33,15 +36,19 @@ def log_model(  # noqa: PLR0913 - the settled public face
     window: str = "1d",
     label_delay: str | timedelta | None = None,
     false_alerts_per_year: float = 1,
+    schema: Mapping[str, str | type | Mapping[str, object]] | None = None,
     run: Run | str | None = None,
 ) -> None:
     """Register a version of a model, and how it is watched.
 
     `artifact` is the artifact that the version is: its name, or (name, version). `reference` is the number of
     windows to learn from. `slices` are tags by which performance is judged apart. `label_delay` is how late labels
-    come: "3d", "36h" or a timedelta. `false_alerts_per_year` is what may ring for nothing.
+    come: "3d", "36h" or a timedelta. `false_alerts_per_year` is what may ring for nothing. `schema` says what columns
+    are: a name's type (number, boolean, text, json), or {"type": …, "role": …, "purpose": …, "unit": …}; said before
+    the first row it decides the type, and what it does not name is told by the rows.
     Raises `BadInput` for what this version does not know.
     """
+    columns = declared(schema)
     event = {
         "kind": "model",
         "name": name(model, "model"),
@@ -53,10 +60,19 @@ def log_model(  # noqa: PLR0913 - the settled public face
         "window": _window(window),
         "label_delay": delay_text(label_delay),
         "false_alerts_per_year": _rate(false_alerts_per_year),
+        "schema": columns,
         "run": run_id(run),
         "time": now(),
     }
-    recorder.current().graph(present(event))
+    here = recorder.current()
+    if here.graph(present(event)) and columns:
+        _known(here, str(event["name"]), columns)
+
+
+def _known(here: Recorder, model: str, columns: Sequence[Entry]) -> None:
+    """Remember that the graph log tells these columns, so that the first rows do not tell them again."""
+    said = announced(here, model).columns
+    said.update((str(entry["role"]), str(entry["name"])) for entry in columns if entry["role"] in IN_ROWS)
 
 
 def deploy(model: str, *, version: str, environment: str = "live", time: Time | None = None) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
+from watchglass.capture.declaring import IN_ROWS
 from watchglass.capture.encode import line
 from watchglass.capture.schema import type_of
 from watchglass.errors import BadInput
@@ -102,6 +103,13 @@ class News:
             raise BadInput(message)
         if fresh:
             self.told.setdefault(model, {}).update(fresh)
+
+    def declare(self, event: Mapping[str, object]) -> None:
+        """Take note of what a model's event says of its columns; it decides their types, whatever rows it comes with."""
+        entries = cast("Iterable[Mapping[str, str]]", event.get("schema") or ())
+        told = [(entry["role"], entry["name"], entry["type"]) for entry in entries if entry["role"] in IN_ROWS]
+        if told:
+            self.tell(cast("str", event["name"]), told)
 
     def events(self, now: int) -> list[bytes]:
         """Write the schema events."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from watchglass.capture.declaring import declared
 from watchglass.capture.encode import canonical
 from watchglass.errors import BadInput
 from watchglass.receive.moments import MICROSECONDS_FROM, moment
@@ -108,6 +109,11 @@ def _columns(name: str, value: object) -> object:
     raise _refuse(name, value, 'a list such as [["feature", "amount", "number"]]')
 
 
+def _schema(_: str, value: object) -> object:
+    """Take what is said of a model's columns, as `log_model` does."""
+    return declared(value)
+
+
 _TEXT: Final = Field(frozenset((str, _NONE)), _texted)
 _ANY_TEXT: Final = Field(frozenset((str, _NONE)), _written)
 _OBJECT: Final = Field(frozenset((dict, _NONE)), _refused("an object"))
@@ -165,6 +171,7 @@ _MODEL: Final = {
     "slices": _LIST,
     "reference": _WEIGHT,
     "false_alerts_per_year": _NUMBER,
+    "schema": Field(frozenset((_NONE,)), _schema),
 }
 KINDS: Final[Mapping[str, Kind]] = {
     "prediction": Kind("rows", ("model", "id"), _PREDICTION, gets_id=True),

@@ -218,6 +218,8 @@ class Lines:
             raise BadInput(message)
         if kind == "prediction":
             self._news.look(event["model"], event.get("features"), event.get("tags"))  # type: ignore[arg-type]  # checked by now
+        elif kind == "model":
+            self._news.declare(event)
         elif kind == "run":
             finished(event, self._newest, exact=reading.exact)
         if given is not None:

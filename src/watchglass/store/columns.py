@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
+from watchglass.capture.declaring import IN_ROWS
 from watchglass.store import catalog as c
+from watchglass.store.lines import Rejected
 from watchglass.store.quoting import literal
+from watchglass.store.schemas.aside import keep_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from watchglass.records import Json
     from watchglass.store.models import Columns
 
+IN_FILES: Final = IN_ROWS
+"""The roles of columns whose values lie in the files as structs."""
 SQL_TYPES: Final = {"number": "DOUBLE", "boolean": "BOOLEAN", "text": "VARCHAR", "json": "VARCHAR"}
 """What each type of a column is in the tables."""
 _TYPES: Final = {
@@ -31,32 +37,79 @@ _TYPES: Final = {
 }
 
 
-def admitted(connection: Connection, rows: Iterable[Mapping[str, Json]]) -> tuple[list[dict[str, Json]], list[str]]:
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Columns that can be registered, and what is told of the others; `clashes` are the types that were declared too late."""
+
+    taken: list[dict[str, Json]]
+    refused: list[Rejected]
+    clashes: list[dict[str, Json]]
+
+
+def admitted(connection: Connection, rows: Iterable[Mapping[str, Json]], segment: str) -> Admitted:
     """Part columns (model, role, name, type) into those that can be registered and the reasons why others cannot.
 
-    SQL tells no names apart that differ in the case of letters alone, so the first one stays.
+    SQL tells no names apart that differ in the case of letters alone, so the first one stays. A type that is registered
+    stays too: one that is declared and another is told, once.
     """
     listed = [dict(row) for row in rows]
-    known: dict[tuple[Json, Json, str], str] = {}
-    models = sorted({str(row["model"]) for row in listed})
-    for first in range(0, len(models), 10_000):
-        chosen = c.columns.c.model.in_(models[first : first + 10_000])
-        for model, role, name in connection.execute(
-            sa.select(c.columns.c.model, c.columns.c.role, c.columns.c.name).where(chosen)
-        ):
-            known[model, role, _folded(name)] = name
-    taken, refused = [], []
+    known, found = _known(connection, {str(row["model"]) for row in listed}), Admitted([], [], [])
     for row in listed:
-        name, column = row["name"], f"{row['role']} {row['name']!r:.80} of model {row['model']!r:.80}"
+        model, role, name, kind = (row[key] for key in ("model", "role", "name", "type"))
+        column = f"{role} {name!r:.80} of model {model!r:.80}"
         about = f"{column} is not recorded, its values are kept as NULL"
         if not isinstance(name, str) or not name or "\0" in name:
-            refused.append(f"{about}: a name that is a text, not empty and without a zero byte would do")
-        elif known.setdefault((row["model"], row["role"], _folded(name)), name) != name:
-            before = known[row["model"], row["role"], _folded(name)]
-            refused.append(f"{about}: its name differs from {before!r} in the case of letters alone")
+            reason = f"{about}: a name that is a text, not empty and without a zero byte would do"
+            found.refused.append(_refused(segment, row, reason))
+            continue
+        first, before = known.setdefault((model, role, _folded(name)), (name, str(kind)))
+        if first != name:
+            reason = f"{about}: its name differs from {first!r} in the case of letters alone"
+            found.refused.append(_refused(segment, row, reason))
+        elif before != kind and row.get("declared") and role in IN_FILES:
+            clash = {"model": model, "role": role, "name": name, "change": "conflict", "before": before, "after": kind}
+            if clash not in found.clashes and not _is_told(connection, clash):
+                found.clashes.append(clash)
+                reason = (
+                    f"{column} is declared as {kind}, but was registered as {before} before: it stays {before}. "
+                    f"To have {kind}, log it under another name, and declare that before its first row"
+                )
+                found.refused.append(_refused(segment, row, reason))
         else:
-            taken.append(row)
-    return taken, refused
+            found.taken.append(row)
+    return found
+
+
+def tell(transaction: Connection, found: Admitted, now: int) -> None:
+    """Write why columns were not registered as they were said; `now` in µs."""
+    keep_aside(transaction, found.refused, now)
+    if found.clashes:
+        transaction.execute(c.column_changes.insert(), [{**clash, "time": now, "seq": 0} for clash in found.clashes])
+
+
+def _known(connection: Connection, models: set[str]) -> dict[tuple[Json, Json, str], tuple[str, str]]:
+    """Give name and type of the columns that are registered, by model, role and folded name."""
+    known: dict[tuple[Json, Json, str], tuple[str, str]] = {}
+    listed, columns = sorted(models), c.columns.c
+    for first in range(0, len(listed), 10_000):
+        query = sa.select(columns.model, columns.role, columns.name, columns.type)
+        for model, role, name, kind in connection.execute(
+            query.where(columns.model.in_(listed[first : first + 10_000]))
+        ):
+            known[model, role, _folded(name)] = (name, kind)
+    return known
+
+
+def _is_told(connection: Connection, clash: Mapping[str, Json]) -> bool:
+    changes = c.column_changes
+    same = sa.and_(*(changes.c[key] == value for key, value in clash.items()))
+    return connection.execute(sa.select(changes.c.id).where(same).limit(1)).first() is not None
+
+
+def _refused(segment: str, row: Mapping[str, Json], reason: str) -> Rejected:
+    name = row["name"]
+    shown = name if isinstance(name, str) and "\0" not in name else None
+    return Rejected(segment, None, reason, None, 1, str(row["model"]), str(row["role"]), shown)
 
 
 def _folded(name: str) -> str:

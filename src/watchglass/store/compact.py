@@ -21,9 +21,10 @@ from watchglass.store.catalog import writing
 from watchglass.store.columns import unknown
 from watchglass.store.graph import take_in
 from watchglass.store.leases import hold
-from watchglass.store.lines import latest_time
+from watchglass.store.lines import Rejected, latest_time
 from watchglass.store.models import Columns, columns_of, register
 from watchglass.store.quarantine import set_aside
+from watchglass.store.schemas.aside import keep_aside, note_conflicts
 from watchglass.store.segments import delete, names_taken, opened, sealed, unreadable
 from watchglass.store.sweep import sweep
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from watchglass.store.folder import Folder
     from watchglass.store.leases import Lease
-    from watchglass.store.lines import Rejected
     from watchglass.store.segments import Segment
 
 UNREADABLE_AGE: Final = 2.0  # seconds: a sidecar and its segment are deleted one after the other
@@ -93,7 +93,7 @@ def move(folder: Folder, engine: Engine, lease: Lease, progress: Callable[[int, 
     return done
 
 
-def _refuse(folder: Folder, engine: Engine, path: Path, why: str) -> int:
+def _refuse(folder: Folder, engine: Engine, path: Path, why: str, model: str | None = None) -> int:
     """Put a columnar segment that cannot be read into quarantine, counted as rejected, so that its neighbours are taken."""
     now = datetime.now(UTC)
     place = set_aside(folder, path, why, now)
@@ -101,8 +101,8 @@ def _refuse(folder: Folder, engine: Engine, path: Path, why: str) -> int:
     if sidecar.exists():
         set_aside(folder, sidecar, why, now)
     with writing(engine) as transaction:
-        told = {"segment": path.name, "line": None, "reason": f"{why}: it lies in {place}", "raw": None, "rows": 1}
-        transaction.execute(c.rejected.insert(), [told])
+        told = Rejected(path.name, None, f"{why}: it lies in {place}", None, model=model)
+        keep_aside(transaction, [told], int(now.timestamp() * 1e6))
     return 1
 
 
@@ -149,7 +149,8 @@ def _round(
             if not (broken := _broken_frames(connection, ready, columns)):
                 raise
             for segment, why in broken:
-                done.rejected += _refuse(folder, engine, segment.path, f"this columnar segment cannot be read ({why})")
+                told = f"this columnar segment cannot be read ({why})"
+                done.rejected += _refuse(folder, engine, segment.path, told, str((segment.sidecar or {})["model"]))
             return True
         with writing(engine) as transaction:
             lease.check(transaction)
@@ -337,11 +338,8 @@ def _publish(
                 insert(c.models).on_conflict_do_nothing(),
                 [{"name": name, "time": int(now * 1e6)} for name in names],
             )
-    if rejected:
-        found = [
-            {"segment": r.segment, "line": r.line, "reason": r.reason, "raw": r.raw, "rows": r.rows} for r in rejected
-        ]
-        transaction.execute(c.rejected.insert(), found)
+    keep_aside(transaction, rejected, int(now * 1e6))
+    note_conflicts(transaction, rejected, int(now * 1e6))
 
 
 def _keys(segment: Segment, now: float) -> list[dict[str, object]]:

@@ -8,7 +8,7 @@ import duckdb
 
 from watchglass.errors import BadInput
 from watchglass.store.columns import SQL_TYPES
-from watchglass.store.lines import FIRST, RAW_KEPT, Rejected
+from watchglass.store.lines import FIRST, Rejected, each_told, misfit
 from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -51,10 +51,14 @@ def untimely(connection: duckdb.DuckDBPyConnection, segment: Segment, select: st
     if not total:
         return []
     reason = "time is missing, outside the years 1 to 9999 or more than a day ahead of this machine's clock"
-    rows = connection.execute(f"SELECT to_json(r)::VARCHAR FROM ({beyond}) AS r LIMIT {ROWS_TOLD}").fetchall()
-    found = [Rejected(segment.name, None, reason, str(row[0])[:RAW_KEPT]) for row in rows]
-    rest = total - len(found)
-    return [*found, Rejected(segment.name, None, reason, None, rest)] if rest else found
+    lost = Rejected(segment.name, None, reason, None, total, model=str((segment.sidecar or {})["model"]))
+    return each_told(lost, _raws(connection, f"({beyond})"))
+
+
+def _raws(connection: duckdb.DuckDBPyConnection, rows: str) -> list[str]:
+    """Write rows as JSON, as far as they are told one by one."""
+    query = f"SELECT to_json(r)::VARCHAR FROM (FROM {rows} LIMIT {ROWS_TOLD}) AS r"
+    return [str(row[0]) for row in connection.execute(query).fetchall()]
 
 
 def _source(segment: Segment, where: str | None) -> str:
@@ -94,7 +98,7 @@ def told(segment: Segment) -> dict[tuple[str, str, str], str]:
 
 
 def misfits(connection: duckdb.DuckDBPyConnection, segment: Segment, columns: Columns) -> list[Rejected]:
-    """Count, for each feature of a frame, the values that do not fit its registered type; they become NULL."""
+    """Tell, for each feature of a frame, the values that do not fit its registered type, with their rows; they become NULL."""
     about = cast("Mapping[str, Sequence[str]]", segment.sidecar)
     present = [(name, kind) for name, kind in columns.features if name in (about.get("features") or ())]
     if not present:
@@ -103,14 +107,16 @@ def misfits(connection: duckdb.DuckDBPyConnection, segment: Segment, columns: Co
         f"count({identifier(name)}) - count(TRY_CAST({identifier(name)} AS {kind}))" for name, kind in present
     )
     row = connection.execute(f"SELECT {counted} FROM {_source(segment, None)}").fetchone() or ()
-    model = (segment.sidecar or {})["model"]
-    return [
-        Rejected(
-            segment.name, None, f"feature {name!r} of model {model!r}: value is not a {kind}, kept as NULL", None, lost
-        )
-        for (name, kind), lost in zip(present, row, strict=True)
-        if lost
-    ]
+    model, found = str((segment.sidecar or {})["model"]), []
+    for (name, kind), lost in zip(present, row, strict=True):
+        if lost:
+            column = identifier(name)
+            where = f"{column} IS NOT NULL AND TRY_CAST({column} AS {kind}) IS NULL"
+            told = Rejected(
+                segment.name, None, misfit("feature", name, model, kind), None, lost, model, "feature", name
+            )
+            found += each_told(told, _raws(connection, f"{_source(segment, None)} WHERE {where}"))
+    return found
 
 
 def rows_of(segment: Segment, columns: Columns, where: str | None = None) -> str:
@@ -130,13 +136,15 @@ def fault(connection: duckdb.DuckDBPyConnection, select: str) -> str | None:
 
 
 def labels(segment: Segment, where: str | None = None) -> str:
-    """Write the SELECT of a frame of labels."""
+    """Write the SELECT of a frame of labels; a row without one says nothing yet, and takes nothing back."""
     about = cast("Mapping[str, object]", segment.sidecar)
     named = cast("Mapping[str, str]", about["columns"])
+    said = identifier(named["label"])
     return (
         f"SELECT CAST({identifier(named['id'])} AS VARCHAR) AS id, {_time(named['time'], cast('str', about.get('time_type') or 'datetime'))} AS time,"
         f" {literal(cast('str', about['model']))} AS model, {literal(cast('str', about.get('environment') or 'live'))} AS environment,"
-        f" CAST({identifier(named['label'])} AS VARCHAR) AS label FROM {_source(segment, where)}"
+        f" CAST({said} AS VARCHAR) AS label FROM {_source(segment, where)} WHERE {said} IS NOT NULL"
+        f" AND NOT (typeof({said}) IN ('DOUBLE', 'FLOAT') AND CAST({said} AS VARCHAR) = 'nan')"
     )
 
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from watchglass.capture.declaring import declared
 from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
-from watchglass.store.columns import SQL_TYPES, admitted
-from watchglass.store.lines import shown
+from watchglass.store.columns import IN_FILES, SQL_TYPES, admitted, tell
+from watchglass.store.lines import Rejected, model_in, shown
+from watchglass.store.schemas.aside import keep_aside
 from watchglass.store.segments import delete, opened, sealed
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 Line: TypeAlias = "Mapping[str, Json]"
 Batch: TypeAlias = "dict[sa.Table, list[dict[str, Json]]]"
-_ROLES = ("feature", "tag")
 _FIRST = {
     c.components: ("time",),
     c.models: ("time",),
@@ -59,6 +60,7 @@ def _upsert(table: sa.Table) -> Insert:
         changed["time"] = sa.func.min(news["time"], table.c.time)
     if table is c.columns:
         changed["declared"] = sa.func.max(news["declared"], table.c.declared)
+        changed["whole"] = sa.func.coalesce(table.c.whole, news["whole"])
     if table is c.drops:
         changed["rows"] = sa.func.max(news["rows"], table.c.rows)
     if table is c.runs:
@@ -148,6 +150,11 @@ def _model(batch: Batch, line: Line) -> None:
         key: line.get(key) for key in ("task", "window", "label_delay", "false_alerts_per_year", "reference", "time")
     }
     _put(batch, c.models, {"name": name, "slices": json.dumps(line.get("slices") or []), **values})
+    for entry in declared(line.get("schema")) or ():
+        said = {key: entry.get(key) for key in ("role", "name", "type", "purpose", "unit")}
+        whole, since = entry.get("whole"), None if entry["role"] in IN_FILES else line.get("time")
+        more = {"model": name, "whole": 1 if whole else None, "declared": 1, "since": since}
+        _put(batch, c.columns, {**cast("dict[str, Json]", said), **more})
     if line.get("version") is not None:
         version = {
             "model": name,
@@ -161,10 +168,10 @@ def _model(batch: Batch, line: Line) -> None:
 def _schema(batch: Batch, line: Line) -> None:
     _put(batch, c.models, {"name": line["model"], "time": line.get("time")})
     for role, name, kind in cast("Sequence[Sequence[Json]]", line["columns"]):
-        if role not in _ROLES or kind not in SQL_TYPES:
+        if role not in IN_FILES or kind not in SQL_TYPES:
             message = f"a column cannot be a {role!r:.40} of type {kind!r:.40}"
             raise ValueError(message)
-        _put(batch, c.columns, {"model": line["model"], "role": role, "name": name, "type": kind})
+        _put(batch, c.columns, {"model": line["model"], "role": role, "name": name, "type": kind, "declared": 0})
 
 
 def _deployment(batch: Batch, line: Line) -> None:
@@ -214,12 +221,17 @@ def _store(connection: Connection, batch: Batch, segment: str) -> None:
 
 
 def _register(connection: Connection, rows: Sequence[dict[str, Json]], segment: str) -> None:
-    taken, refused = admitted(connection, rows)
-    if taken:
-        connection.execute(_upsert(c.columns), taken)
-    if refused:
-        told = [{"segment": segment, "reason": reason, "rows": 1} for reason in refused]
-        connection.execute(c.rejected.insert(), told)
+    """Register columns; of what a model has one of (its label), the one that was said last stays."""
+    found = admitted(connection, rows, segment)
+    for row in found.taken:
+        if row["role"] not in IN_FILES:
+            same = (c.columns.c.model == row["model"]) & (c.columns.c.role == row["role"])
+            connection.execute(c.columns.delete().where(same))
+            connection.execute(_upsert(c.columns), [row])
+    in_files = [row for row in found.taken if row["role"] in IN_FILES]
+    if in_files:
+        connection.execute(_upsert(c.columns), in_files)
+    tell(connection, found, int(time.time() * 1e6))
 
 
 def _apply(connection: Connection, name: str, lines: Sequence[bytes]) -> None:
@@ -246,7 +258,8 @@ def _apply(connection: Connection, name: str, lines: Sequence[bytes]) -> None:
         bad.append((lines[0], error))
     for raw, fault in bad:
         reason = f"not a graph event: {type(fault).__name__}: {fault}"[:500]
-        connection.execute(c.rejected.insert().values(segment=name, reason=reason, raw=shown(raw), rows=1))
+        text = shown(raw)
+        keep_aside(connection, [Rejected(name, None, reason, text, model=model_in(text))], int(time.time() * 1e6))
 
 
 def _take_segment(engine: Engine, segment: Segment) -> int:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from watchglass.errors import BadInput, StoreError
 from watchglass.store import catalog as c
+from watchglass.store.columns import IN_FILES
 from watchglass.store.graph import take_in
 from watchglass.store.quoting import literal
 
@@ -63,7 +64,9 @@ def columns_told(folder: Folder, engine: Engine, model: str) -> list[tuple[str, 
     try:
         take_in(folder, engine)
         with engine.connect() as connection:
-            query = sa.select(c.columns.c.role, c.columns.c.name).where(c.columns.c.model == model)
+            query = sa.select(c.columns.c.role, c.columns.c.name).where(
+                c.columns.c.model == model, c.columns.c.role.in_(IN_FILES)
+            )
             return [(row.role, row.name) for row in connection.execute(query)]
     except sa.exc.SQLAlchemyError as error:
         raise _unreadable(error) from error

@@ -11,14 +11,14 @@ import os
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from watchglass.capture.encode import line as encoded
 
 if TYPE_CHECKING:
     import mmap
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 KINDS: Final = ("prediction", "label", "metric", "log")
 HEADER: Final = "batch"
@@ -47,13 +47,28 @@ _HALF: Final = re.compile(rb"\xed[\xa0-\xbf]")  # half of a surrogate pair, in b
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A line, or values of a column, that could not be taken."""
+    """A line, or values of a column, that could not be taken; `role` and `name` are the column's, `model` where it is known."""
 
     segment: str
     line: int | None
     reason: str
     raw: str | None
     rows: int = 1
+    model: str | None = None
+    role: str | None = None
+    name: str | None = None
+
+
+def misfit(role: str, name: str, model: str, kind: str) -> str:
+    """Write the reason of a value that is not of its column's type."""
+    return f"{role} {name!r} of model {model!r}: value is not a {kind}, kept as NULL"
+
+
+def each_told(lost: Rejected, raws: Sequence[str]) -> list[Rejected]:
+    """Tell values one by one as far as their lines are at hand, the rest together."""
+    found = [replace(lost, raw=raw[:RAW_KEPT], rows=1) for raw in raws]
+    rest = lost.rows - len(found)
+    return [*found, replace(lost, rows=rest)] if rest else found
 
 
 @contextmanager
@@ -96,12 +111,12 @@ def sift(segment: str, data: bytes, latest: int) -> tuple[list[bytes], list[Reje
             continue
         reason = _fault(event, latest)
         if reason is not None:
-            bad.append(Rejected(segment, number, reason, shown(raw)))
+            bad.append(Rejected(segment, number, reason, shown(raw), model=model_in(event)))
             continue
         misfits = [name for name in _NUMBERS if event.get(name) is not None and not _fits(name, event[name])]
         for name in misfits:
             reason = f"{name} cannot be {event.pop(name)!r:.80}: kept as NULL"
-            bad.append(Rejected(segment, number, reason, shown(raw)))
+            bad.append(Rejected(segment, number, reason, shown(raw), model=model_in(event)))
         good.append(raw + b"\n" if plain and not misfits else encoded(event))
     return good, bad
 
@@ -114,7 +129,23 @@ def _refused(segment: str, event: Mapping[str, object]) -> Rejected:
         place if isinstance(place, int) else None,
         str(event.get("reason"))[:500],
         None if raw is None else str(raw)[:RAW_KEPT],
+        model=None if raw is None else model_in(str(raw)),
     )
+
+
+def model_in(said: object) -> str | None:
+    """Name the model that an event, or its text where that can be read, is about."""
+    event = said
+    if isinstance(said, str):
+        try:
+            event = json.loads(said)
+        except (ValueError, RecursionError):
+            return None
+    found = event.get("name" if event.get("kind") == "model" else "model") if isinstance(event, dict) else None
+    try:
+        return found if isinstance(found, str) and found.encode() and "\0" not in found else None
+    except UnicodeEncodeError:  # half a surrogate pair
+        return None
 
 
 def shown(raw: bytes) -> str:

@@ -21,9 +21,12 @@ from watchglass.store.lines import (
     RAW_KEPT,
     Rejected,
     each_line,
+    each_told,
     has_half_pairs,
     in_memory,
     latest_time,
+    misfit,
+    model_in,
     shown,
     sift,
 )
@@ -178,7 +181,8 @@ def into_table(
         except duckdb.Error as error:
             if len(chosen) == 1:
                 reason = f"DuckDB does not take it: {str(error).splitlines()[0]}"[:500]
-                rejected.append(Rejected(segment, None, reason, shown(chosen[0].rstrip(b"\n"))))
+                raw = shown(chosen[0].rstrip(b"\n"))
+                rejected.append(Rejected(segment, None, reason, raw, model=model_in(raw)))
             else:
                 waiting += [chosen[len(chosen) // 2 :], chosen[: len(chosen) // 2]]
     return rejected
@@ -218,7 +222,7 @@ def misfits(connection: duckdb.DuckDBPyConnection, model: str, columns: Columns,
             literal(json.dumps(dict(fields))) for fields in (typed, [(name, "VARCHAR") for name, _ in typed])
         )
         rows = (
-            f"SELECT id, version, environment, features, tags, json_transform({source}, {texts}) AS said, json_transform({source}, {shape}) AS typed"
+            f"SELECT id, time, version, environment, features, tags, json_transform({source}, {texts}) AS said, json_transform({source}, {shape}) AS typed"
             f" FROM raw_lines WHERE kind = 'prediction' AND model = {literal(model)}"
         )
         lost = [f"said.{identifier(name)} IS NOT NULL AND typed.{identifier(name)} IS NULL" for name, _ in typed]
@@ -226,16 +230,14 @@ def misfits(connection: duckdb.DuckDBPyConnection, model: str, columns: Columns,
         counts = connection.execute(f"SELECT {counted} FROM ({rows})").fetchone()
         for (name, kind), condition, total in zip(typed, lost, counts or (), strict=True):
             if total:
-                about = f"{source[:-1]} {name!r} of model {model!r}: value is not a {kind}, kept as NULL"
-                found += _told(connection, f"FROM ({rows}) WHERE {condition}", (segment, model, about), total)
+                reason = misfit(source[:-1], name, model, kind)
+                lost_here = Rejected(segment, None, reason, None, total, model, source[:-1], name)
+                found += _told(connection, f"FROM ({rows}) WHERE {condition}", lost_here)
     return found
 
 
-def _told(connection: duckdb.DuckDBPyConnection, rows: str, about: tuple[str, str, str], total: int) -> list[Rejected]:
-    segment, model, reason = about
-    line = "json_object('kind', 'prediction', 'model', ?, 'id', id, 'version', version, 'environment', environment, 'features', features, 'tags', tags)::VARCHAR"
-    raws = connection.execute(f"SELECT {line} {rows} LIMIT {MISFITS_KEPT}", [model]).fetchall()
-    found = [Rejected(segment, None, reason, raw[:RAW_KEPT]) for (raw,) in raws]
-    if total > len(found):
-        found.append(Rejected(segment, None, reason, None, total - len(found)))
-    return found
+def _told(connection: duckdb.DuckDBPyConnection, rows: str, lost: Rejected) -> list[Rejected]:
+    """Tell each value with its line, up to a number; the rest together."""
+    line = "json_object('kind', 'prediction', 'model', ?, 'id', id, 'time', time::BIGINT, 'version', version, 'environment', environment, 'features', features, 'tags', tags)::VARCHAR"
+    raws = connection.execute(f"SELECT {line} {rows} LIMIT {MISFITS_KEPT}", [lost.model]).fetchall()
+    return each_told(lost, [raw for (raw,) in raws])

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.errors import UnknownName
 from watchglass.store import catalog as c
-from watchglass.store.columns import SQL_TYPES, admitted
+from watchglass.store.columns import IN_FILES, SQL_TYPES, admitted, tell
 from watchglass.store.graph import take_in
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 REFERENCE_WINDOWS = 30
-IN_FILES = ("feature", "tag")
-"""The roles of columns whose values lie in the files as structs."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -146,12 +144,10 @@ def register(transaction: Connection, news: Mapping[tuple[str, str, str], str], 
     models = [{"name": name, "time": now} for name in sorted({model for model, _, _ in news})]
     transaction.execute(insert(c.models).on_conflict_do_nothing(), models)
     rows = [{"model": model, "role": role, "name": name, "type": kind} for (model, role, name), kind in news.items()]
-    taken, refused = admitted(transaction, rows)
-    if taken:
-        transaction.execute(insert(c.columns).on_conflict_do_nothing(), taken)
-    if refused:
-        told = [{"segment": segment, "reason": reason, "rows": 1} for reason in refused]
-        transaction.execute(c.rejected.insert(), told)
+    found = admitted(transaction, rows, segment)
+    if found.taken:
+        transaction.execute(insert(c.columns).on_conflict_do_nothing(), found.taken)
+    tell(transaction, found, now)
 
 
 def model_names(connection: Connection) -> Sequence[str]:

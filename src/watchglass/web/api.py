@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _Model = Annotated[str | None, Query(description="Only of this model.")]
 _State = Annotated[State | None, Query(description="Only in this state.")]
 _Number = Annotated[int, Path(description="The incident's number.", ge=0, le=2**53)]
-_UNKNOWN: dict[int | str, dict[str, object]] = {
+UNKNOWN: dict[int | str, dict[str, object]] = {
     404: {
         "description": "What was asked for is not recorded.",
         "content": {
@@ -48,7 +48,7 @@ def router(store: Reads) -> APIRouter:
         """List incidents, notices among them, newest first."""
         return json(list(store.incidents(model, state)))
 
-    @routes.get("/incidents/{number}", response_model=Incident, responses=_UNKNOWN)
+    @routes.get("/incidents/{number}", response_model=Incident, responses=UNKNOWN)
     def incident(number: _Number) -> Response:
         """Give one incident with its evidence, causes, timeline and next steps."""
         return json(store.incident(number))

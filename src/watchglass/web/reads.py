@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from watchglass.records import Incident, ModelStatus
     from watchglass.store.overview import Overview
+    from watchglass.store.schemas.registered import Schema
+    from watchglass.store.schemas.rejections import Rejections
 
 
 class Reads(Protocol):
@@ -42,6 +44,14 @@ class Reads(Protocol):
 
     def rejected(self) -> int:
         """Count the rows that were read and could not be taken."""
+        ...
+
+    def schema(self, model: str, *, limit: int = 100, after: int | None = None) -> Schema:
+        """Give a model's columns and how they changed; raises `UnknownName`."""
+        ...
+
+    def rejections(self, model: str | None = None, *, limit: int = 100, after: int | None = None) -> Rejections:
+        """List what could not be taken, newest first."""
         ...
 
     def status(self) -> Overview:

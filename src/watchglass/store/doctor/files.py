@@ -12,10 +12,12 @@ from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.doctor.visit import Finding
+from watchglass.store.lines import Rejected
 from watchglass.store.models import moment
 from watchglass.store.parquet import index_path, sum_of
 from watchglass.store.quarantine import set_aside
 from watchglass.store.quoting import literal
+from watchglass.store.schemas.aside import keep_aside
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -144,7 +146,8 @@ def _strike(visit: Visit, row: Listed, said: str) -> None:
     reason = f"{row.rows} {row.kind} of model {row.model!r} of {_span(row.first, row.last)} are lost: {said}"
     with writing(visit.engine) as connection:
         connection.execute(c.files.delete().where(c.files.c.seq == row.seq))
-        connection.execute(c.rejected.insert().values(segment=f"tables/{row.place}", reason=reason, rows=row.rows))
+        told = Rejected(f"tables/{row.place}", None, reason, None, row.rows, model=row.model or None)
+        keep_aside(connection, [told], int(visit.now.timestamp() * 1e6))
 
 
 def _recount(visit: Visit, row: Listed, said: str) -> None:

@@ -1,0 +1,239 @@
+"""New files of the manifest → changes of models' columns: new, missing, back, widened; each told once, in order.
+
+It follows the manifest by sequence number with a watermark of its own, in one transaction for some files. What was
+told is in the catalog, so a process that is killed has told all or nothing of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from watchglass.store import catalog as c
+from watchglass.store.catalog import writing
+from watchglass.store.columns import IN_FILES
+from watchglass.store.compact import engine_room
+from watchglass.store.leases import hold
+from watchglass.store.schemas.looking import (
+    DAY,
+    LEAST_OF_DAY,
+    File,
+    Key,
+    Look,
+    Stretch,
+    broken,
+    day_of,
+    first_times,
+    look,
+    stretches,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from watchglass.store.folder import Folder
+    from watchglass.store.leases import Lease
+
+MARK: Final = "schemas"
+FILES: Final = 64  # files of one transaction
+WHOLE: Final = "integer"
+"""What a column of numbers is called as long as all of them are whole."""
+
+
+@dataclass(slots=True)
+class Column:
+    """A column as it is known so far: `since` its first value in µs, `whole` 1 while its numbers are, `missing` now or not."""
+
+    type: str
+    since: int | None
+    whole: int | None
+    missing: bool
+    touched: bool = False
+
+
+@dataclass(slots=True)
+class Followed:
+    """A model while its files are looked at: its columns, the latest time seen, and the changes found."""
+
+    model: str
+    columns: dict[Key, Column]
+    last: int | None
+    changes: list[dict[str, object]] = field(default_factory=list)
+
+    def tell(self, key: Key, change: str, time: int, seq: int, **about: object) -> None:
+        """Note a change of a column."""
+        values = {"model": self.model, "role": key.role, "name": key.name, "change": change, "time": time, "seq": seq}
+        self.changes.append({**values, "before": None, "after": None, "rows": None, **about})
+
+
+def follow_schemas(folder: Folder, engine: Engine) -> int:
+    """Look at every file of predictions that was not looked at yet; gives how many."""
+    with hold(engine, MARK) as lease:
+        if lease is None:
+            return 0
+        pending = _pending(folder, engine)
+        if not pending:
+            return 0
+        with engine_room() as connection:
+            connection.execute("SET threads = 1")
+            for begin in range(0, len(pending), FILES):
+                _batch(folder, engine, connection, lease, pending[begin : begin + FILES])
+        return len(pending)
+
+
+def _mark(connection: Connection) -> int:
+    return connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == MARK)).scalar() or 0
+
+
+_POSITION: Final = sa.case((c.files.c.origin > 0, c.files.c.origin), else_=c.files.c.seq)
+
+
+def _files(folder: Folder, connection: Connection, *chosen: sa.ColumnElement[bool]) -> list[File]:
+    f = c.files.c
+    query = sa.select(_POSITION, f.model, f.path, f.rows, f.first, f.last).where(
+        f.kind == "predictions", f.first.is_not(None), *chosen
+    )
+    rows = connection.execute(query.order_by(_POSITION, f.first))
+    return [File(seq, model, str(folder.tables / path), *rest) for seq, model, path, *rest in rows]
+
+
+def _pending(folder: Folder, engine: Engine) -> list[File]:
+    """List the files past the watermark; a merged one only where its newest part is gone before anybody looked at it."""
+    part = c.files.alias("part")
+    gone = ~sa.exists().where(part.c.seq == c.files.c.origin)
+    fresh = (c.files.c.origin == 0) | (c.files.c.removed.is_(None) & gone)
+    with engine.connect() as connection:
+        return _files(folder, connection, _mark(connection) < _POSITION, fresh)
+
+
+def _batch(
+    folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, lease: Lease, files: Sequence[File]
+) -> None:
+    with engine.connect() as catalog:
+        models = {name: _followed(catalog, name, files[0].seq) for name in dict.fromkeys(file.model for file in files)}
+    for file in files:
+        followed = models[file.model]
+        try:
+            _day(folder, engine, connection, followed, file)
+            _look_at(connection, followed, file)
+        except duckdb.IOException:  # it was replaced or forgotten meanwhile
+            continue
+    with writing(engine) as transaction:
+        lease.check(transaction)
+        for followed in models.values():
+            _publish(transaction, followed)
+        mark = insert(c.watermarks).values(name=MARK, seq=files[-1].seq)
+        transaction.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"seq": files[-1].seq}))
+
+
+def _followed(connection: Connection, model: str, below: int) -> Followed:
+    """Read what is registered of a model's columns, which of them are missing, and the latest time of what was looked at."""
+    query = sa.select(c.columns).where(c.columns.c.model == model, c.columns.c.role.in_(IN_FILES))
+    columns = {
+        Key(row.role, row.name): Column(row.type, row.since, row.whole, missing=False)
+        for row in connection.execute(query)
+    }
+    changes = c.column_changes.c
+    told = sa.select(changes.role, changes.name, changes.change).where(
+        changes.model == model, changes.change.in_(("missing", "back"))
+    )
+    for role, name, change in connection.execute(told.order_by(changes.id)):
+        if Key(role, name) in columns:
+            columns[Key(role, name)].missing = change == "missing"
+    before = (c.files.c.model == model) & (c.files.c.kind == "predictions") & (below > _POSITION)
+    last = connection.execute(sa.select(sa.func.max(c.files.c.last)).where(before)).scalar()
+    return Followed(model, columns, last)
+
+
+def _look_at(connection: duckdb.DuckDBPyConnection, followed: Followed, file: File) -> None:
+    """Compare a file with what is known of its model's columns."""
+    seen = look(connection, file)
+    there = [key for key in followed.columns if seen.values.get(key)]
+    early = [
+        key for key in there if followed.columns[key].since is None or file.first < (followed.columns[key].since or 0)
+    ]
+    first = first_times(connection, file, seen, early)
+    for key in early:
+        column, at = followed.columns[key], first.get(key, file.first)
+        if column.since is None:
+            followed.tell(key, "new", at, file.seq, after=_kind(column), rows=seen.values[key])
+        if column.since is None or at < column.since:
+            column.since, column.touched = at, True
+    _widen(connection, followed, file, seen)
+    for stretch in stretches(connection, file, seen, list(followed.columns)):
+        _present(followed, file, stretch)
+    followed.last = max(file.last, followed.last or file.last)
+
+
+def _kind(column: Column) -> str:
+    return WHOLE if column.type == "number" and column.whole else column.type
+
+
+def _widen(connection: duckdb.DuckDBPyConnection, followed: Followed, file: File, seen: Look) -> None:
+    """Tell columns whose numbers were whole until this file."""
+    numbers = [
+        key
+        for key, column in followed.columns.items()
+        if column.type == "number" and column.whole != 0 and seen.values.get(key)
+    ]
+    fractions = broken(connection, file, seen, numbers)
+    for key in numbers:
+        column = followed.columns[key]
+        if key in fractions and column.whole:
+            followed.tell(key, "widened", file.first, file.seq, before=WHOLE, after="number")
+        if column.whole != int(key not in fractions):
+            column.whole, column.touched = int(key not in fractions), True
+
+
+def _present(followed: Followed, file: File, stretch: Stretch) -> None:
+    """Tell columns that have no value in enough rows, though they had some before, and those that have values again."""
+    for key, column in followed.columns.items():
+        if column.since is None:
+            continue
+        if stretch.values.get(key):
+            if column.missing:
+                followed.tell(key, "back", stretch.first, file.seq, rows=stretch.values[key])
+            column.missing = False
+        elif not column.missing and stretch.rows >= stretch.least and stretch.first >= column.since:
+            followed.tell(key, "missing", stretch.first, file.seq, rows=stretch.rows)
+            column.missing = True
+
+
+def _day(folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, followed: Followed, file: File) -> None:
+    """When a model's rows reach another day, look whether a column had no value in all of the day before, however small its files."""
+    if followed.last is None or file.last // DAY <= followed.last // DAY:
+        return
+    day = followed.last // DAY
+    asked = [
+        key for key, known in followed.columns.items() if not known.missing and (known.since or DAY * day) < DAY * day
+    ]
+    if not asked:
+        return
+    with engine.connect() as catalog:
+        within = (c.files.c.first < DAY * (day + 1), c.files.c.last >= DAY * day, c.files.c.removed.is_(None))
+        files = _files(folder, catalog, c.files.c.model == followed.model, file.seq > _POSITION, *within)
+    if sum(one.rows for one in files) < LEAST_OF_DAY:
+        return
+    rows, there = day_of(connection, files, day, asked)
+    for key in asked:
+        if rows >= LEAST_OF_DAY and key not in there:
+            followed.tell(key, "missing", DAY * day, file.seq, rows=rows)
+            followed.columns[key].missing = True
+
+
+def _publish(transaction: Connection, followed: Followed) -> None:
+    if followed.changes:
+        transaction.execute(c.column_changes.insert(), followed.changes)
+    for key, column in followed.columns.items():
+        if column.touched:
+            chosen = (
+                (c.columns.c.model == followed.model) & (c.columns.c.role == key.role) & (c.columns.c.name == key.name)
+            )
+            values = {"since": column.since, "whole": column.whole}
+            transaction.execute(c.columns.update().where(chosen).values(**values))
