@@ -29,8 +29,9 @@ _RULED: Final = re.compile(r"^=+ [= ]+$(?:\n.+)+", re.MULTILINE)
 _MADE: Final = "<!-- made by docs/make.py from the code: change it there -->\n"
 VIEW_SENTENCES: Final[Mapping[str, str]] = {
     "predictions": "One row a prediction: files and the log's tail together, each once. `weight` is how many rows a sampled one stands for, 1 when nothing is left out. With `model=…` features and tags are typed structs: `features.amount`; without, they are JSON: `features->>'amount'`.",
-    "labels": "The truth of each prediction: the label with the latest time.",
-    "label_history": "Every label that ever came.",
+    "labels": "The truth of each prediction: the label with the latest time; one that was taken back is not there.",
+    "label_history": "Every label that ever came; a NULL takes back what was said before.",
+    "feedback": "What users did about predictions: `log_feedback` and `/api/v1/feedback`. A model's rule makes labels of it.",
     "metrics": "Metric points: `log_metric`, `run.metric` and `/api/v1/metrics`.",
     "logs": "Log lines.",
     "runs": "One row a run of a component.",

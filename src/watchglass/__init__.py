@@ -7,11 +7,12 @@ TYPE_CHECKING = False  # type checkers take the name for true; typing itself wou
 
 if TYPE_CHECKING:
     from watchglass.capture.component import component
+    from watchglass.capture.feedback import log_feedback
     from watchglass.capture.frames import log_labels, log_predictions
     from watchglass.capture.logs import LogHandler
     from watchglass.capture.metrics import log_metric
     from watchglass.capture.models import deploy, log_model
-    from watchglass.capture.predictions import log_label, log_prediction
+    from watchglass.capture.predictions import log_label, log_prediction, retract_label
     from watchglass.capture.recorder import flush, init
     from watchglass.capture.runs import log_run, run
     from watchglass.errors import WatchglassError
@@ -27,6 +28,7 @@ __all__ = [
     "deploy",
     "flush",
     "init",
+    "log_feedback",
     "log_label",
     "log_labels",
     "log_metric",
@@ -35,6 +37,7 @@ __all__ = [
     "log_predictions",
     "log_run",
     "open",
+    "retract_label",
     "run",
 ]
 
@@ -45,6 +48,7 @@ _HOME = {
     "deploy": "watchglass.capture.models:deploy",
     "flush": "watchglass.capture.recorder:flush",
     "init": "watchglass.capture.recorder:init",
+    "log_feedback": "watchglass.capture.feedback:log_feedback",
     "log_label": "watchglass.capture.predictions:log_label",
     "log_labels": "watchglass.capture.frames:log_labels",
     "log_metric": "watchglass.capture.metrics:log_metric",
@@ -53,6 +57,7 @@ _HOME = {
     "log_predictions": "watchglass.capture.frames:log_predictions",
     "log_run": "watchglass.capture.runs:log_run",
     "open": "watchglass.reading:open_store",
+    "retract_label": "watchglass.capture.predictions:retract_label",
     "run": "watchglass.capture.runs:run",
 }
 

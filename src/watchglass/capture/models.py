@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from watchglass.capture import feedback as rules
 from watchglass.capture import recorder
 from watchglass.capture.declaring import IN_ROWS, Entry, declared
 from watchglass.capture.events import name, optional_name, present
@@ -37,6 +38,7 @@ def log_model(  # noqa: PLR0913 - the settled public face
     label_delay: str | timedelta | None = None,
     false_alerts_per_year: float = 1,
     schema: Mapping[str, str | type | Mapping[str, object]] | None = None,
+    feedback: Mapping[str, object] | None = None,
     run: Run | str | None = None,
 ) -> None:
     """Register a version of a model, and how it is watched.
@@ -46,6 +48,8 @@ def log_model(  # noqa: PLR0913 - the settled public face
     come: "3d", "36h" or a timedelta. `false_alerts_per_year` is what may ring for nothing. `schema` says what columns
     are: a name's type (number, boolean, text, json), or {"type": …, "role": …, "purpose": …, "unit": …}; said before
     the first row it decides the type, and what it does not name is told by the rows.
+    `feedback` makes labels of what users do (`log_feedback`): {"event": "click", "within": "30m", "positive": 1,
+    "negative": 0} is positive for a click within 30 minutes after the prediction's time, negative when that passed without.
     Raises `BadInput` for what this version does not know.
     """
     columns = declared(schema)
@@ -61,6 +65,7 @@ def log_model(  # noqa: PLR0913 - the settled public face
         "label_delay": delay_text(label_delay),
         "false_alerts_per_year": _rate(false_alerts_per_year),
         "schema": columns,
+        "feedback": rules.written(feedback),
         "run": run_id(run),
         "time": now(),
     }

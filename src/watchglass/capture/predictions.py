@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from watchglass.capture import drops, recorder
-from watchglass.capture.encode import shown
+from watchglass.capture.encode import plain, shown
 from watchglass.capture.events import name, text_of
 from watchglass.capture.ids import new_id
 from watchglass.capture.runs import outcome, put_run
@@ -132,12 +132,32 @@ def _seconds(latency: object) -> float:
 
 
 def log_label(model: str, id: str, label: object, *, time: Time | None = None, environment: str = "live") -> None:  # noqa: A002 - the settled public face
-    """Record the truth for a prediction, by its id, when it becomes known (now); the latest label of an id counts."""
+    """Record the truth for a prediction, by its id, when it becomes known (now).
+
+    It may come any number of times, and before its prediction: the label with the latest time counts, the history stays.
+    Raises `BadInput` for a label that is None or NaN: what is not known yet is not said, what was wrong is taken back by
+    `retract_label`.
+    """
+    if plain(label) is None:
+        message = f"label cannot be {shown(label)}: a text, a number or a boolean would do; retract_label takes one back"
+        raise BadInput(message)
+    _label(model, id, label, time, environment)
+
+
+def retract_label(model: str, id: str, *, time: Time | None = None, environment: str = "live") -> None:  # noqa: A002 - the settled public face
+    """Take back what was said of a prediction up to a time (now): it counts as not labelled, until a later label comes.
+
+    The history keeps what was said, and when it was taken back.
+    """
+    _label(model, id, None, time, environment)
+
+
+def _label(model: str, ident: str, label: object, time: Time | None, environment: str) -> None:
     event = {
         "kind": "label",
         "model": name(model, "model"),
         "environment": name(environment, "environment"),
-        "id": name(id, "id"),
+        "id": name(ident, "id"),
         "label": label,
         "time": now() if time is None else micros(time),
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from watchglass.capture.declaring import declared
 from watchglass.capture.encode import canonical
+from watchglass.capture.feedback import written
 from watchglass.errors import BadInput
 from watchglass.receive.moments import MICROSECONDS_FROM, moment
 
@@ -109,6 +110,11 @@ def _columns(name: str, value: object) -> object:
     raise _refuse(name, value, 'a list such as [["feature", "amount", "number"]]')
 
 
+def _rule(_: str, value: object) -> object:
+    """Take the rule that makes labels of feedback, as `log_model` does."""
+    return written(value)
+
+
 def _schema(_: str, value: object) -> object:
     """Take what is said of a model's columns, as `log_model` does."""
     return declared(value)
@@ -171,11 +177,13 @@ _MODEL: Final = {
     "slices": _LIST,
     "reference": _WEIGHT,
     "false_alerts_per_year": _NUMBER,
+    "feedback": Field(frozenset((_NONE,)), _rule),
     "schema": Field(frozenset((_NONE,)), _schema),
 }
 KINDS: Final[Mapping[str, Kind]] = {
     "prediction": Kind("rows", ("model", "id"), _PREDICTION, gets_id=True),
     "label": Kind("rows", ("model", "id"), _texts("model", "id", "environment"), about="label"),
+    "feedback": Kind("rows", ("model", "id", "event"), _texts("model", "id", "environment", "event")),
     "metric": Kind(
         "rows",
         ("name",),

@@ -277,7 +277,8 @@ def _write(
 def _select(kind: str, model: str, columns: Columns, layout: rows.Layout) -> str:
     if kind == "predictions":
         return rows.predictions(columns, layout, model)
-    return {"labels": rows.labels(model), "metrics": rows.metrics(), "logs": rows.logs()}[kind]
+    of = {"labels": rows.labels(model), "feedback": rows.feedback(model), "metrics": rows.metrics(), "logs": rows.logs()}
+    return of[kind]
 
 
 def _frame_misfits(

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.capture.declaring import declared
+from watchglass.capture.feedback import rule_of
 from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
 from watchglass.store.columns import IN_FILES, SQL_TYPES, admitted, tell
@@ -149,6 +150,9 @@ def _model(batch: Batch, line: Line) -> None:
     values = {
         key: line.get(key) for key in ("task", "window", "label_delay", "false_alerts_per_year", "reference", "time")
     }
+    if line.get("feedback") is not None:
+        rule_of(cast("Line", line["feedback"]))  # a rule that cannot hold is refused here, with its line
+        values["feedback"] = _text(line["feedback"])
     _put(batch, c.models, {"name": name, "slices": json.dumps(line.get("slices") or []), **values})
     for entry in declared(line.get("schema")) or ():
         said = {key: entry.get(key) for key in ("role", "name", "type", "purpose", "unit")}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import mmap
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-KINDS: Final = ("prediction", "label", "metric", "log")
+KINDS: Final = ("prediction", "label", "feedback", "metric", "log")
 HEADER: Final = "batch"
 """The kind of a first line that says which requests a server's segment holds; it is no row."""
 REFUSED: Final = "rejected"
@@ -34,6 +34,7 @@ AHEAD: Final = 86_400_000_000  # µs: a time further ahead than a day is a broke
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "prediction": ("model", "id"),
     "label": ("model", "id"),
+    "feedback": ("model", "id", "event"),
     "metric": ("name",),
     "log": ("message",),
 }

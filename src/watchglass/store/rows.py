@@ -33,10 +33,17 @@ _OF_KIND: Final[Mapping[str, Mapping[str, str]]] = {
         "error": "VARCHAR",
     },
     "label": {"label": "VARCHAR"},
+    "feedback": {"event": "VARCHAR"},
     "metric": {"name": "VARCHAR", "value": "DOUBLE", "step": "DOUBLE", "labels": "JSON"},
     "log": {"message": "VARCHAR", "level": "VARCHAR", "logger": "VARCHAR"},
 }
-_TABLES: Final = {"prediction": "predictions", "label": "labels", "metric": "metrics", "log": "logs"}
+_TABLES: Final = {
+    "prediction": "predictions",
+    "label": "labels",
+    "feedback": "feedback",
+    "metric": "metrics",
+    "log": "logs",
+}
 _TIME: Final = "make_timestamp(time::BIGINT)"
 _OF_METRICS: Final = {
     "time": _TIME,
@@ -54,18 +61,20 @@ PREDICTION: Final = (
     *("latency", "run", "trace", "weight", "error"),
 )
 LABEL: Final = ("id", "time", "model", "environment", "label")
+FEEDBACK: Final = ("id", "time", "model", "environment", "event")
 METRIC: Final = ("time", "name", "value", "step", "labels", "run", "trace")
 LOG: Final = ("time", "level", "logger", "message", "tags", "run", "trace")
 FINISHED: Final = tuple(
     name
-    for name in dict.fromkeys((*PREDICTION, *LABEL, *METRIC, *LOG, "features", "tags"))
+    for name in dict.fromkeys((*PREDICTION, *LABEL, *FEEDBACK, *METRIC, *LOG, "features", "tags"))
     if name != "model"  # always there
 )
-_SHAPES: Final = {"prediction": PREDICTION, "label": LABEL, "metric": METRIC, "log": LOG}
+_SHAPES: Final = {"prediction": PREDICTION, "label": LABEL, "feedback": FEEDBACK, "metric": METRIC, "log": LOG}
 _UNNAMED: Final = f"({{0}} IS NULL OR {{0}} = '' OR {_NESTED})"
 _NAMELESS: Final[Mapping[str, str]] = {
     "prediction": f"{_UNNAMED.format('model')} OR {_UNNAMED.format('id')}",
     "label": f"{_UNNAMED.format('model')} OR {_UNNAMED.format('id')}",
+    "feedback": " OR ".join(_UNNAMED.format(name) for name in ("model", "id", "event")),
     "metric": _UNNAMED.format("name"),
     "log": "message IS NULL",
 }
@@ -205,6 +214,12 @@ def labels(model: str) -> str:
     return f"SELECT {shaped(values(Layout()), LABEL)} FROM raw_lines WHERE kind = 'label' AND model = {literal(model)}"
 
 
+def feedback(model: str) -> str:
+    """Write the SELECT of what users did about a model's predictions in the shape of its files."""
+    listed = shaped(values(Layout()), FEEDBACK)
+    return f"SELECT {listed} FROM raw_lines WHERE kind = 'feedback' AND model = {literal(model)}"
+
+
 def metrics() -> str:
     """Write the SELECT of metric points in the shape of their files."""
     return f"SELECT {shaped(_OF_METRICS, METRIC)} FROM raw_lines WHERE kind = 'metric'"
@@ -230,7 +245,7 @@ def finished(source: str, needed: frozenset[str] | None, *, after: int, latest: 
 def needed_of(names: Iterable[str]) -> set[str]:
     """Name the keys of lines that must be parsed for some values, and to tell whether a line is what its kind needs."""
     more = {"score": ("prediction",), "scores": ("score",), "prediction_number": ("prediction",)}
-    found = {"kind", "model", "id", "time", "name", "message", "weight", "step", "labels"}
+    found = {"kind", "model", "id", "time", "event", "name", "message", "weight", "step", "labels"}
     for name in names:
         found |= {name, *more.get(name, ())}
     return found

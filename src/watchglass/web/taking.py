@@ -34,10 +34,18 @@ _LOG = logging.getLogger(__name__)
 _LONGEST_KEY: Final = 256
 _SOON: Final = "1"
 _LATER: Final = "5"
-_TYPED: Final = {"predictions": "prediction", "labels": "label", "runs": "run", "metrics": "metric", "logs": "log"}
+_TYPED: Final = {
+    "predictions": "prediction",
+    "labels": "label",
+    "feedback": "feedback",
+    "runs": "run",
+    "metrics": "metric",
+    "logs": "log",
+}
 _SUMMARIES: Final = {
     "predictions": "Record predictions.",
     "labels": "Record labels: the truth for predictions, by their ids.",
+    "feedback": "Record what users did about predictions, by their ids: a click, a purchase.",
     "runs": "Record runs, finished or under way.",
     "metrics": "Record metric points.",
     "logs": "Record log lines.",

@@ -15,6 +15,7 @@ _PREDICTION: Final[dict[str, object]] = {
     "tags": {"channel": "web"},
 }
 _LABEL: Final[dict[str, object]] = {"model": "fraud", "id": "tx-1", "label": 0, "time": "2026-03-04T09:00:00+00:00"}
+_FEEDBACK: Final[dict[str, object]] = {"model": "ads", "id": "ad-1", "event": "click"}
 _RUN: Final[dict[str, object]] = {
     "component": "load",
     "started": "2026-03-01T03:00:00+00:00",
@@ -38,6 +39,7 @@ EXAMPLES: Final[dict[str, dict[str, object]]] = {
     "events": {"kind": "prediction", **_PREDICTION},
     "predictions": _PREDICTION,
     "labels": _LABEL,
+    "feedback": _FEEDBACK,
     "runs": _RUN,
     "metrics": _METRIC,
     "logs": _LOG,
@@ -162,6 +164,8 @@ _SETTINGS: Final[dict[str, object]] = {
         "enabled": {"type": "boolean"},
         "level": {"type": "string", "enum": ["debug", "info", "warning", "error", "critical"]},
         "sampling": {"type": "array", "items": {"type": "object"}},
+        "redaction": {"type": "array", "items": {"type": "object"}},
+        "retention": {"type": "object", "description": "Days and bytes of each table that are kept."},
     },
     "example": {"enabled": True, "level": "info", "sampling": [{"model": "fraud*", "method": "head", "rate": 0.1}]},
 }

@@ -35,11 +35,13 @@ if TYPE_CHECKING:
 IDENTITY = {
     "predictions": "hash(environment, id, epoch_us(time))",
     "labels": "hash(environment, id, epoch_us(time))",
+    "feedback": "hash(environment, id, event, epoch_us(time))",
     "metrics": "hash(name, value, epoch_us(time))",
     "logs": "hash(message, epoch_us(time))",
 }
+OF_MODELS = ("predictions", "labels", "feedback")
 _LINES = (
-    "{kind: 'VARCHAR', model: 'VARCHAR', environment: 'VARCHAR', id: 'VARCHAR', name: 'VARCHAR',"
+    "{kind: 'VARCHAR', model: 'VARCHAR', environment: 'VARCHAR', id: 'VARCHAR', event: 'VARCHAR', name: 'VARCHAR',"
     " value: 'DOUBLE', message: 'VARCHAR', time: 'BIGINT'}"
 )
 
@@ -73,12 +75,12 @@ def _read_lines(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None
     good, _ = lines.sift(segment.name, segment.lines(), lines.LAST)
     with lines.in_memory(b"".join(good)) as path:
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE told AS SELECT kind || 's' AS kind, coalesce(model, '') AS model, coalesce(environment, 'live') AS environment,"
-            f" id, name, value, message, make_timestamp(time) AS time"
+            f"CREATE OR REPLACE TEMP TABLE told AS SELECT kind || if(kind = 'feedback', '', 's') AS kind, coalesce(model, '') AS model, coalesce(environment, 'live') AS environment,"
+            f" id, event, name, value, message, make_timestamp(time) AS time"
             f" FROM read_json({literal(path)}, columns = {_LINES}, format = 'newline_delimited', maximum_object_size = 67108864)"
         )
     for kind, identity in IDENTITY.items():
-        model = "model" if kind in ("predictions", "labels") else "''"
+        model = "model" if kind in OF_MODELS else "''"
         connection.execute(
             f"INSERT INTO log_rows SELECT ?, kind, {model}, {identity} FROM told WHERE kind = ?", [segment.name, kind]
         )
@@ -94,7 +96,7 @@ def _read_frame(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None
 
 def where_else(connection: duckdb.DuckDBPyConnection, path: Path, kind: str, others: Sequence[Listed]) -> Where:
     """Count how many of a file's rows are in the log, and how many there or in these listed files of its kind."""
-    mine = f"SELECT {IDENTITY[kind]} AS h, time, {'model' if kind in ('predictions', 'labels') else repr('')} AS model FROM read_parquet({literal(str(path))})"
+    mine = f"SELECT {IDENTITY[kind]} AS h, time, {'model' if kind in OF_MODELS else repr('')} AS model FROM read_parquet({literal(str(path))})"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE mine AS {mine}")
     rows, model, first, last = connection.execute(
         "SELECT count(*), coalesce(min(model), ''), epoch_us(min(time)), epoch_us(max(time)) FROM mine"
