@@ -103,7 +103,7 @@ def _text(value: object) -> str:
 
 
 def _rules(value: object) -> str:
-    """Give a list of rules as JSON; capture/rules.py says what is in them."""
+    """Give a list of rules as JSON; capture/rules.py and capture/redaction_rules.py say what is in them."""
     message = 'a list of rules would do, as JSON in the environment: [{"model": "*", "method": "head", "rate": 0.1}]'
     if isinstance(value, str) and not value.strip():
         return ""
@@ -204,6 +204,23 @@ SAMPLING: Final = Setting(
     "Rules that say which predictions are kept, and with what weight.",
 )
 
+REDACTION: Final = Setting(
+    "redaction",
+    "WATCHGLASS_REDACTION",
+    "redaction",
+    "",
+    _rules,
+    "Rules that say what is dropped, hashed or masked before it is written.",
+)
+HASH_KEY: Final = Setting(
+    "hash_key",
+    "WATCHGLASS_HASH_KEY",
+    "hash_key",
+    "",
+    _text,
+    "The secret with which rules of redaction hash, 16 characters or more; the same wherever hashes must agree.",
+)
+
 SPOOL: Final = Setting(
     "spool",
     "WATCHGLASS_SPOOL",
@@ -290,6 +307,8 @@ SETTINGS: Final[tuple[Setting[str] | Setting[bool] | Setting[float] | Setting[in
     LOG_BYTES,
     FREE_BYTES,
     SAMPLING,
+    REDACTION,
+    HASH_KEY,
     SPOOL,
     TOKEN,
     DELIVER_SECONDS,

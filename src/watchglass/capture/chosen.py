@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from watchglass import settings
@@ -27,11 +27,18 @@ class Chosen:
     limits: Limits
     bounds: Bounds
     sampling: str
+    redaction: str
     disabled: bool
     sender: Sender | None = None
 
 
-def choose(store: object, durability: object, on_full: object, sampling: object) -> Chosen:
+def choose(
+    store: object = None,
+    durability: object = None,
+    on_full: object = None,
+    sampling: object = None,
+    redaction: object = None,
+) -> Chosen:
     """Take what is given, else what is set; raises `BadInput` for a value that is not known."""
     durable = settings.resolve(settings.DURABILITY, durability)
     place = settings.resolve(settings.STORE, store)
@@ -42,14 +49,14 @@ def choose(store: object, durability: object, on_full: object, sampling: object)
         held=settings.resolve(settings.HELD_BYTES) if durable == "fast" else 0,
     )
     bounds = room.bounds(on_full)
-    rules = settings.resolve(settings.SAMPLING, sampling)
+    rules = (settings.resolve(settings.SAMPLING, sampling), settings.resolve(settings.REDACTION, redaction))
     disabled = settings.resolve(settings.DISABLED)
     if "://" not in place:
         folder = os.path.abspath(place)  # noqa: PTH100 - it must not follow a later chdir
-        return Chosen(place, folder, limits, bounds, rules, disabled)
+        return Chosen(place, folder, limits, bounds, *rules, disabled)
     if disabled:
-        return Chosen(place, "", limits, bounds, rules, disabled)
-    return _to_server(Chosen(place, "", limits, bounds, rules, disabled))
+        return Chosen(place, "", limits, bounds, *rules, disabled)
+    return _to_server(Chosen(place, "", limits, bounds, *rules, disabled))
 
 
 def _to_server(chosen: Chosen) -> Chosen:
@@ -60,4 +67,4 @@ def _to_server(chosen: Chosen) -> Chosen:
     folder, limits = folder_for(chosen.place), chosen.limits
     small = Limits(min(limits.seconds, _SERVER_SECONDS), min(limits.size, _SERVER_BYTES), limits.sync, limits.held)
     sender = Sender(chosen.place, folder)
-    return Chosen(chosen.place, folder, small, chosen.bounds, chosen.sampling, chosen.disabled, sender)
+    return replace(chosen, folder=folder, limits=small, sender=sender)

@@ -12,6 +12,7 @@ from watchglass.capture.events import name as checked
 from watchglass.capture.events import optional_name, present, text_of
 from watchglass.capture.ids import new_hex
 from watchglass.capture.models import run_id
+from watchglass.capture.redaction_frames import redacted, sifted
 from watchglass.capture.schema import announce_columns, announced
 from watchglass.capture.sheet import TYPES, Sheet
 from watchglass.capture.sheets import sheet as taken
@@ -124,11 +125,17 @@ def _log(batch: Batch) -> int:
     here = recorder.current()
     if not here.has_room(batch.sheet.rows):
         return 0
+    raw = batch
+    if here.redactor is not None:
+        batch = redacted(batch, here.redactor)
+        if not batch.sheet.rows:
+            return 0
     told = _announce(here, batch)
     sampler = here.sampler if batch.kind == "predictions" else None
     if sampler is not None and sampler.rule(str(batch.shared["model"])) is not None:
         here.start()
-        kept = list(sampler.sift(_events(batch, new_hex())))  # decided once, however often it is tried to write them
+        # Decided once, however often it is tried to write them, and by what was given, as for single predictions.
+        kept = sifted(sampler.sift(_events(raw, new_hex())), here.redactor)
         return _counted(here, batch, lambda: batches.write_lines(here.store, lambda _: kept, announced=told), len(kept))
     if columnar and _columnar(batch):
         written = here.persist(

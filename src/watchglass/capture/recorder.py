@@ -81,7 +81,7 @@ class Recorder(tuning.Tunable):
         return self._put(self._rows, event)
 
     def _put(self, log: Log, event: Mapping[str, object]) -> bool:
-        if self._hindered and not self.has_room():
+        if self._hindered and not (event := self.admitted(event)):
             return False
         try:
             data = line(event)
@@ -212,7 +212,7 @@ class Recorder(tuning.Tunable):
 
     def _look(self) -> None:
         self._full = self._room.look()
-        self._hindered = self.disabled or self._full is not None
+        self._hindered = self.disabled or self._full is not None or self.redactor is not None
 
     def _tell(self, *, last: bool = False) -> None:
         try:
@@ -290,6 +290,7 @@ def init(
     durability: str | None = None,
     on_full: str | None = None,
     sampling: Sequence[Mapping[str, object]] | None = None,
+    redaction: Sequence[Mapping[str, object]] | None = None,
 ) -> None:
     """Say where this process records: a folder, else WATCHGLASS_STORE, else ./watchglass-data, made at the first event.
 
@@ -312,18 +313,17 @@ def init(
     a minute. "block": the call waits for room, for block_seconds (30), then drops; so does an event loop it runs in.
 
     `sampling` lists rules that say which predictions are kept: capture/sampling.py, which the store's settings go before.
+    `redaction` lists rules that say what is dropped, hashed or masked before it is written: capture/redaction.py.
 
     Called again, it closes the segments of the store before. Raises `BadInput` for a value that it does not know.
     """
-    _install(_configured(store, durability, on_full, sampling))
+    _install(_configured(store, durability, on_full, sampling, redaction))
 
 
-def _configured(
-    store: object = None, durability: object = None, on_full: object = None, sampling: object = None
-) -> Recorder:
-    found = choose(store, durability, on_full, sampling)
+def _configured(*given: object) -> Recorder:
+    found = choose(*given)
     here = Recorder(found.folder, found.limits, found.bounds, disabled=found.disabled, sender=found.sender)
-    return here if found.disabled else tuning.attach(here, found.place, found.sampling)
+    return here if found.disabled else tuning.attach(here, found)
 
 
 def _install(recorder: Recorder) -> None:

@@ -69,7 +69,9 @@ def announce(recorder: Recorder, model: str, features: Mapping[str, object], tag
 
 
 def put(recorder: Recorder, event: Mapping[str, object]) -> None:
-    """Write a prediction after its columns were announced."""
+    """Write a prediction after its columns were announced, as it may be written: one that is hashed is a text."""
+    if recorder.redactor is not None and not (event := recorder.redactor.event(event)):
+        return
     model, features, tags = event["model"], event["features"], event["tags"]
     if announce(recorder, model, features, tags):  # type: ignore[arg-type]  # a text and two mappings, as they were put there
         recorder.row(event)

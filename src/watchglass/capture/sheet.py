@@ -53,6 +53,9 @@ class Sheet(Protocol):
     def write(self, names: Sequence[str], path: str) -> None:
         """Write columns as a Parquet file, categories as texts."""
 
+    def replaced(self, columns: Mapping[str, Sequence[object]]) -> Sheet:
+        """Give the same table with other texts, or None, in some columns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lists:
@@ -83,6 +86,10 @@ class Lists:
         """Refuse: lists have no engine."""
         message = f"{names} cannot be written to {path}: lists have no Parquet engine"
         raise NotImplementedError(message)
+
+    def replaced(self, columns: Mapping[str, Sequence[object]]) -> Lists:
+        """Put other columns in the place of some."""
+        return Lists({**self.columns, **columns}, self.rows)
 
 
 def sort_of(value: object) -> Sort:

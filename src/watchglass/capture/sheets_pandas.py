@@ -11,7 +11,7 @@ from watchglass.capture.columns_pandas import cells
 from watchglass.capture.sheet import is_missing, sort_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -77,3 +77,9 @@ class PandasSheet:
         if categories:
             chosen = chosen.astype(cast("dict[str, type]", dict.fromkeys(categories, object)))
         chosen.to_parquet(path, engine="pyarrow", index=False)
+
+    def replaced(self, columns: Mapping[str, Sequence[object]]) -> PandasSheet:
+        """Put columns of texts in the place of others."""
+        series = sys.modules["pandas"].Series
+        made = {name: series(list(values), index=self.frame.index, dtype=object) for name, values in columns.items()}
+        return PandasSheet(self.frame.assign(**made))

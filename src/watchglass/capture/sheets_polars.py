@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
 
@@ -61,3 +61,9 @@ class PolarsSheet:
         polars = sys.modules["polars"]
         texts = [name for name in names if type(self.frame.schema[name]).__name__ in ("Categorical", "Enum")]
         self.frame.select(names).with_columns(polars.col(texts).cast(polars.String)).write_parquet(path)
+
+    def replaced(self, columns: Mapping[str, Sequence[object]]) -> PolarsSheet:
+        """Put columns of texts in the place of others."""
+        polars = sys.modules["polars"]
+        made = [polars.Series(name, list(values), dtype=polars.String) for name, values in columns.items()]
+        return PolarsSheet(self.frame.with_columns(made))

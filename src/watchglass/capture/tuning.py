@@ -20,9 +20,12 @@ from watchglass.capture.forking import whole
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from watchglass.capture import redaction_rules
+    from watchglass.capture.chosen import Chosen
     from watchglass.capture.recorder import Recorder
+    from watchglass.capture.redaction import Redactor
     from watchglass.capture.rules import Rule
     from watchglass.capture.sampling import Sampler
     from watchglass.capture.tuned import Tuned
@@ -39,6 +42,7 @@ class Tunable:
     disabled: bool
     ticks: ClassVar[list[Callable[[], None]]]
     sampler: Sampler | None = None
+    redactor: Redactor | None = None
     tunable = False
     _full: object | None = None
     _hindered: bool
@@ -50,6 +54,16 @@ class Tunable:
     def start(self) -> None:
         """Have the background thread run."""
         raise NotImplementedError
+
+    def has_room(self) -> bool:
+        """Say whether an event may be recorded."""
+        raise NotImplementedError
+
+    def admitted(self, event: Mapping[str, object]) -> Mapping[str, object]:
+        """Give an event as it may be written, by the rules of redaction in force; an empty one if it may not be."""
+        if not self.has_room():
+            return {}
+        return event if self.redactor is None else self.redactor.event(event)
 
     def asleep(self) -> bool:
         """Record nothing, but go on looking whether that changes."""
@@ -65,7 +79,7 @@ class Tunable:
     def tune(self, *, disabled: bool) -> None:
         """Record no more, or from now on."""
         self.disabled = disabled
-        self._hindered = disabled or self._full is not None
+        self._hindered = disabled or self._full is not None or self.redactor is not None
 
 
 R = TypeVar("R", bound=Tunable)
@@ -83,14 +97,29 @@ def _rules(given: object) -> tuple[Rule, ...]:
     return rules(given, "the argument or WATCHGLASS_SAMPLING")
 
 
-class Tuner:
-    """Keeps one recorder as its settings say; `url` is the server that it records to, if any."""
+def _redactor(given: object, more: Sequence[redaction_rules.Rule], *, own: bool = False) -> Redactor | None:
+    """Make what redacts by a process's own rules and by those of the settings; raises `BadInput` for `own` ones that cannot be."""
+    with whole:
+        from watchglass import settings  # noqa: PLC0415 - only where there are rules
+        from watchglass.capture.redaction import Redactor, check_key  # noqa: PLC0415 - likewise
+        from watchglass.capture.redaction_rules import rules  # noqa: PLC0415 - likewise
+    found, key = rules(given, "the argument or WATCHGLASS_REDACTION"), settings.resolve(settings.HASH_KEY)
+    if own:
+        check_key(found, key)
+    return Redactor(dict.fromkeys((*found, *more)), key)
 
-    def __init__(self, recorder: Tunable, url: str | None, sampling: object) -> None:
+
+class Tuner:
+    """Keeps one recorder as its settings say; what it records to may be a server."""
+
+    def __init__(self, recorder: Tunable, chosen: Chosen) -> None:
         self._recorder = recorder
-        self._url = url
+        self._url = chosen.place if "://" in chosen.place else None
         self._path = os.path.join(recorder.store, "settings.json")  # noqa: PTH118 - pathlib costs its import here
-        self._own = _rules(sampling) if sampling else ()
+        self._own = _rules(chosen.sampling) if chosen.sampling else ()
+        self._redaction = chosen.redaction
+        if self._redaction:
+            _redactor(self._redaction, (), own=True)
         self._seen: tuple[int, int, int] | None = None
         self._etag = ""
         self._level: str | None = None
@@ -142,7 +171,9 @@ class Tuner:
     def _apply(self, tuned: Tuned | None) -> None:
         here, before = self._recorder, self._recorder.sampler
         rules = self._own if tuned is None or tuned.sampling is None else tuned.sampling
-        if (before.rules if before is not None else ()) != rules:
+        more = () if tuned is None or tuned.redaction is None else tuned.redaction
+        here.redactor = _redactor(self._redaction, more) if self._redaction or more else None
+        if (None if before is None else before.rules) != (rules or (None if here.redactor is None else ())):
             here.sampler = self._sampler(rules)
             if before is not None:
                 before.finish(for_good=True)
@@ -158,8 +189,8 @@ class Tuner:
         set_level(level or "debug")
 
     def _sampler(self, rules: tuple[Rule, ...]) -> Sampler | None:
-        if not rules:
-            return None
+        if not rules and self._recorder.redactor is None:
+            return None  # without one, a prediction goes straight into the log
         with whole:
             from watchglass.capture.sampling import Sampler  # noqa: PLC0415 - only where there are rules
             from watchglass.capture.schema import put  # noqa: PLC0415 - likewise
@@ -214,14 +245,14 @@ class Tuner:
 _in_use: Tuner | None = None
 
 
-def attach(recorder: R, store: str, sampling: object) -> R:
-    """Keep a recorder as its settings say from now on; `store` is a folder, or a server's URL.
+def attach(recorder: R, chosen: Chosen) -> R:
+    """Keep a recorder as its settings say from now on, else as was chosen.
 
     Raises `BadInput` for rules of its own that cannot be.
     """
     global _in_use  # noqa: PLW0603 - a process has one recorder
     recorder.tunable = True
-    tuner = Tuner(recorder, store if "://" in store else None, sampling)
+    tuner = Tuner(recorder, chosen)
     tuner.look_at_file()
     _in_use = tuner
     if tick not in recorder.ticks:
