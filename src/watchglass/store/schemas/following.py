@@ -154,29 +154,19 @@ def _followed(connection: Connection, model: str, below: int) -> Followed:
 def _look_at(connection: duckdb.DuckDBPyConnection, followed: Followed, file: File) -> None:
     """Compare a file with what is known of its model's columns."""
     seen = look(connection, file)
-    there = [key for key in followed.columns if seen.values.get(key)]
-    early = [
-        key for key in there if followed.columns[key].since is None or file.first < (followed.columns[key].since or 0)
-    ]
-    first = first_times(connection, file, seen, early)
-    for key in early:
-        column, at = followed.columns[key], first.get(key, file.first)
-        if column.since is None:
-            followed.tell(key, "new", at, file.seq, after=_kind(column), rows=seen.values[key])
-        if column.since is None or at < column.since:
-            column.since, column.touched = at, True
-    _widen(connection, followed, file, seen)
+    widened = _broken(connection, followed, file, seen)
+    _first(connection, followed, file, seen)
+    for key in widened:
+        column = followed.columns[key]
+        followed.tell(key, "widened", file.first, file.seq, before=WHOLE, after="number")
+        column.whole, column.touched = 0, True
     for stretch in stretches(connection, file, seen, list(followed.columns)):
         _present(followed, file, stretch)
     followed.last = max(file.last, followed.last or file.last)
 
 
-def _kind(column: Column) -> str:
-    return WHOLE if column.type == "number" and column.whole else column.type
-
-
-def _widen(connection: duckdb.DuckDBPyConnection, followed: Followed, file: File, seen: Look) -> None:
-    """Tell columns whose numbers were whole until this file."""
+def _broken(connection: duckdb.DuckDBPyConnection, followed: Followed, file: File, seen: Look) -> list[Key]:
+    """Learn whether the numbers of a column are whole; gives the columns whose were, until this file."""
     numbers = [
         key
         for key, column in followed.columns.items()
@@ -185,10 +175,25 @@ def _widen(connection: duckdb.DuckDBPyConnection, followed: Followed, file: File
     fractions = broken(connection, file, seen, numbers)
     for key in numbers:
         column = followed.columns[key]
-        if key in fractions and column.whole:
-            followed.tell(key, "widened", file.first, file.seq, before=WHOLE, after="number")
-        if column.whole != int(key not in fractions):
+        if column.whole is None:
             column.whole, column.touched = int(key not in fractions), True
+    return [key for key in numbers if key in fractions and followed.columns[key].whole]
+
+
+def _first(connection: duckdb.DuckDBPyConnection, followed: Followed, file: File, seen: Look) -> None:
+    """Tell columns that have their first value; rows of earlier times, which come later, move its time back."""
+    early = [
+        key
+        for key, column in followed.columns.items()
+        if seen.values.get(key) and (column.since is None or file.first < column.since)
+    ]
+    for key, at in first_times(connection, file, seen, early).items():
+        column = followed.columns[key]
+        if column.since is None:
+            kind = WHOLE if column.type == "number" and column.whole else column.type
+            followed.tell(key, "new", at, file.seq, after=kind, rows=seen.values[key])
+        if column.since is None or at < column.since:
+            column.since, column.touched = at, True
 
 
 def _present(followed: Followed, file: File, stretch: Stretch) -> None:
