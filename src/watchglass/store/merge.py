@@ -21,6 +21,7 @@ from watchglass.store import parquet
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.labels.feedback import SEEN
+from watchglass.store.labels.late import LOOKED_AT
 from watchglass.store.leases import hold
 from watchglass.store.life import coarser
 from watchglass.store.quoting import literal
@@ -40,7 +41,7 @@ A_DAY: Final = 100_000  # rows; a day with as many has files of its own
 _DAY: Final = 86_400_000_000
 COUNTED: Final = ("predictions", "labels")
 RULED: Final = ("predictions", "feedback")
-"""Of a model with a rule of feedback, files are merged only once the rule has seen them."""
+"""Of a model with a rule of feedback, files are replaced only once the rule has seen them."""
 
 
 class _Changed(Exception):
@@ -98,10 +99,12 @@ def _parts(engine: Engine, kind: str, model: str) -> list[Part]:
     with engine.connect() as connection:
         mark = connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == "cells")).scalar() or 0
         seen = connection.execute(
-            sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == f"{SEEN}{model}")
+            sa.select(c.watermarks.c.seq).where(
+                c.watermarks.c.name == (f"{SEEN}{model}" if kind in RULED else LOOKED_AT)
+            )
         ).scalar()
         found = [Part(*row[:5], row.origin or row.seq) for row in connection.execute(query)]
-    if seen is not None and kind in RULED:
+    if seen is not None and kind in (*RULED, "labels"):
         found = [part for part in found if part.origin <= seen]
     return [part for part in found if kind not in COUNTED or part.origin <= mark]
 

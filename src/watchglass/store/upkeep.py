@@ -10,7 +10,7 @@ from watchglass.capture.drops import warn
 from watchglass.errors import BadInput
 from watchglass.store.cells import follow
 from watchglass.store.compact import compact
-from watchglass.store.labels import feedback
+from watchglass.store.labels import feedback, late
 from watchglass.store.life.coarsening import coarsen
 from watchglass.store.life.retention import expire_if_due
 from watchglass.store.merge import merge
@@ -54,6 +54,7 @@ def keep(
     labelled = feedback.apply(folder, engine, now or datetime.now(UTC))
     counted = follow(folder, engine)
     follow_schemas(folder, engine)
+    late.count(folder, engine)
     merged = merge(folder, engine, at_most)
     expired = _expired(folder, engine)
     return Kept(moved.segments, moved.rows, moved.files, moved.rejected, counted, merged, expired, labelled)

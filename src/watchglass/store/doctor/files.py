@@ -12,6 +12,7 @@ from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.doctor.visit import Finding
+from watchglass.store.labels.late import look_up_to
 from watchglass.store.lines import Rejected
 from watchglass.store.models import moment
 from watchglass.store.parquet import index_path, sum_of
@@ -165,6 +166,7 @@ def forget_cells(visit: Visit) -> None:
         connection.execute(c.watermarks.delete().where(c.watermarks.c.name == "cells"))
         # a merged file holds rows that were counted under other numbers; now it is the one that is counted
         connection.execute(c.files.update().where(c.files.c.removed.is_(None)).values(origin=0))
+        look_up_to(connection, connection.execute(sa.select(sa.func.max(c.files.c.seq))).scalar() or 0)
     for item in cells:
         if item.path.exists():
             set_aside(visit.folder, item.path, "all counts are made anew from the rows", visit.now)

@@ -131,7 +131,7 @@ def _point(connection: Connection, model: str) -> Point:
     query = sa.select(c.watermarks.c.name, c.watermarks.c.seq).where(
         c.watermarks.c.name.in_((f"{SEEN}{model}", f"{EXPIRED}{model}"))
     )
-    marks = {name: seq for name, seq in connection.execute(query)}
+    marks = {row.name: row.seq for row in connection.execute(query)}
     return Point(marks.get(f"{SEEN}{model}", 0), marks.get(f"{EXPIRED}{model}", FIRST))
 
 

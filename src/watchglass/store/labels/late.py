@@ -1,0 +1,133 @@
+"""Labels that came after their prediction was let go → counted, each once: they wait for nothing.
+
+A label without its prediction waits for it. When retention has let the predictions of a model go up to some moment, one
+of before that moment cannot come any more: the time is in an id of ours (UUID version 7), and of any other id it is no
+later than the label's own. What can be looked at is each file of labels once, when it is new: later nobody can tell a label
+that was too late from one whose prediction was let go after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from watchglass.store import catalog as c
+from watchglass.store.catalog import writing
+from watchglass.store.compact import engine_room
+from watchglass.store.labels.indexes import Wanted, files_of, hashes_in, locate, rows_of
+from watchglass.store.leases import hold
+from watchglass.store.quoting import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+    from sqlalchemy.engine import Connection, Engine
+
+    from watchglass.store.folder import Folder
+
+LOOKED_AT: Final = "late labels"
+"""The watermark: the newest file of labels that was looked at."""
+EXPIRED: Final = "expired:predictions:"
+"""How the watermark of a model begins that says before which time, in µs, predictions were let go."""
+_MS: Final = "TRY_CAST('0x' || substr(id, 1, 8) || substr(id, 10, 4) AS BIGINT)"
+_OURS: Final = f"length(id) = 36 AND substr(id, 15, 1) = '7' AND {_MS} IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A model's files of labels that nobody looked at, and the moment before which its predictions are gone; None: none is."""
+
+    model: str
+    paths: tuple[str, ...]
+    gone: int | None
+
+
+def count(folder: Folder, engine: Engine) -> int:
+    """Count the labels in new files that came too late; gives how many. It does nothing while another process counts."""
+    if not _new(engine)[0]:
+        return 0
+    with hold(engine, "cells") as lease:
+        if lease is None:
+            return 0
+        found, until = _new(engine)
+        late: list[dict[str, object]] = []
+        if any(new.gone is not None for new in found):
+            with engine_room() as connection:
+                for new in found:
+                    if new.gone is not None:
+                        late += _late(folder, engine, connection, new, new.gone)
+        with writing(engine) as transaction:
+            lease.check(transaction)
+            if late:
+                added = insert(c.late_labels)
+                rows = {"rows": c.late_labels.c.rows + added.excluded.rows}
+                keys = ["model", "environment"]
+                transaction.execute(added.on_conflict_do_update(index_elements=keys, set_=rows), late)
+            look_up_to(transaction, until)
+    return sum(int(str(one["rows"])) for one in late)
+
+
+def look_up_to(transaction: Connection, seq: int) -> None:
+    """Say that every file of labels up to a number was looked at."""
+    mark = insert(c.watermarks).values(name=LOOKED_AT, seq=seq)
+    transaction.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"seq": seq}))
+
+
+def too_late(engine: Engine, model: str | None = None, environment: str | None = None) -> int:
+    """Give how many labels came too late: of a model in an environment, or of all."""
+    query = sa.select(sa.func.coalesce(sa.func.sum(c.late_labels.c.rows), 0))
+    if model is not None:
+        query = query.where(c.late_labels.c.model == model)
+    if environment is not None:
+        query = query.where(c.late_labels.c.environment == environment)
+    with engine.connect() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def _new(engine: Engine) -> tuple[list[_New], int]:
+    """List what nobody looked at, by model, and the newest number of it."""
+    files = c.files.c
+    position = sa.case((files.origin > 0, files.origin), else_=files.seq)
+    with engine.connect() as connection:
+        mark = connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == LOOKED_AT)).scalar() or 0
+        query = sa.select(files.model, files.path, position.label("at")).where(
+            files.kind == "labels", files.removed.is_(None), position > mark
+        )
+        found = connection.execute(query.order_by(files.model, position)).all()
+        gone = sa.select(c.watermarks.c.name, c.watermarks.c.seq).where(
+            c.watermarks.c.name.in_([f"{EXPIRED}{row.model}" for row in found])
+        )
+        moments = {row.name: row.seq for row in connection.execute(gone)}
+    listed: dict[str, list[str]] = {}
+    for row in found:
+        listed.setdefault(row.model, []).append(row.path)
+    new = [_New(model, tuple(paths), moments.get(f"{EXPIRED}{model}")) for model, paths in listed.items()]
+    return new, max((row.at for row in found), default=mark)
+
+
+def _late(
+    folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, new: _New, gone: int
+) -> list[dict[str, object]]:
+    """Count, by environment, the labels that can only belong to predictions which were let go."""
+    listed = ", ".join(literal(str(folder.tables / path)) for path in new.paths)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE old_labels AS SELECT environment, id, count(*) AS rows"
+        f" FROM read_parquet([{listed}], union_by_name = true)"
+        f" WHERE CASE WHEN {_OURS} THEN {_MS} * 1000 ELSE epoch_us(time) END < {gone} GROUP BY environment, id"
+    )
+    files = files_of(folder, engine, connection, new.model, "predictions")
+    hit = locate(connection, files, Wanted.of(hashes_in(connection, "old_labels")), "old_places")
+    there = (
+        f" ANTI JOIN (SELECT environment, id FROM {rows_of(hit)} SEMI JOIN old_places USING (filename, file_row_number))"
+        " USING (environment, id)"
+        if hit
+        else ""
+    )
+    counted: Sequence[tuple[str, int]] = connection.execute(
+        f"SELECT environment, sum(rows)::BIGINT FROM old_labels{there} GROUP BY environment ORDER BY environment"
+    ).fetchall()
+    return [{"model": new.model, "environment": environment, "rows": rows} for environment, rows in counted]

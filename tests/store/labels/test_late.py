@@ -1,0 +1,106 @@
+"""A label whose prediction was let go is counted as too late, once; one whose prediction may still come waits."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from tests.store.bench import BEGIN, label, prediction
+from watchglass.store import catalog as c
+from watchglass.store.catalog import writing
+from watchglass.store.labels import late
+from watchglass.store.merge import merge
+from watchglass.store.upkeep import keep
+
+HOUR = 3_600_000_000
+
+
+def ours(hours):
+    """An id as the recorder gives one at a time."""
+    milliseconds = (BEGIN + hours * HOUR) // 1000
+    return f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7abc-8def-0123456789ab"
+
+
+def let_go(bench, hours, model="digits"):
+    """Say what retention says when it has let the predictions before a time go."""
+    with writing(bench.engine) as transaction:
+        name = f"expired:predictions:{model}"
+        transaction.execute(c.watermarks.delete().where(c.watermarks.c.name == name))
+        transaction.execute(c.watermarks.insert(), [{"name": name, "seq": BEGIN + hours * HOUR}])
+
+
+def told(ident, hours, **fields):
+    return label(0, 1, id=ident, time=BEGIN + hours * HOUR, **fields)
+
+
+def take(bench, *events):
+    bench.write("rows", events)
+    bench.compact()
+
+
+def counted(bench):
+    with bench.engine.connect() as connection:
+        rows = connection.execute(sa.select(c.late_labels)).all()
+    return {(row.model, row.environment): row.rows for row in rows}
+
+
+def test_of_an_id_of_ours_the_time_in_it_decides_and_of_any_other_its_own(bench):
+    let_go(bench, 10)
+    take(bench, told(ours(9), 50), told(ours(11), 50), told("tx-1", 9), told("tx-2", 11))
+    assert late.count(bench.folder, bench.engine) == 2
+    assert counted(bench) == {("digits", "live"): 2}
+    assert late.too_late(bench.engine) == late.too_late(bench.engine, "digits", "live") == 2
+    assert late.too_late(bench.engine, "digits", "shadow") == late.too_late(bench.engine, "other") == 0
+
+
+def test_a_label_whose_prediction_is_there_is_not_too_late_whatever_its_time(bench):
+    let_go(bench, 10)
+    take(bench, prediction(1, id="tx-1"), prediction(2, id=ours(9), environment="shadow"))
+    take(bench, told("tx-1", 9), told(ours(9), 50), told(ours(9), 50, environment="shadow"), told("tx-9", 9))
+    late.count(bench.folder, bench.engine)
+    assert counted(bench) == {("digits", "live"): 2}
+
+
+def test_each_file_is_looked_at_once(bench):
+    let_go(bench, 10)
+    take(bench, told("tx-1", 9))
+    assert [late.count(bench.folder, bench.engine) for _ in range(2)] == [1, 0]
+    take(bench, told("tx-1", 9.5), told("tx-2", 9, model="other"))
+    assert late.count(bench.folder, bench.engine) == 1
+    assert counted(bench) == {("digits", "live"): 2}
+
+
+def test_a_label_that_came_in_time_is_not_counted_when_its_prediction_is_let_go_after_it(bench):
+    take(bench, prediction(1, id="tx-1"), told("tx-1", 9))
+    assert late.count(bench.folder, bench.engine) == 0
+    let_go(bench, 10)
+    with writing(bench.engine) as transaction:
+        transaction.execute(c.files.update().where(c.files.c.kind == "predictions").values(removed=1.0))
+    assert late.count(bench.folder, bench.engine) == 0
+    take(bench, told("tx-1", 9.5))
+    assert late.count(bench.folder, bench.engine) == 1
+
+
+def test_files_that_nobody_looked_at_are_not_merged_with_others(bench):
+    keep(bench.folder, bench.engine)
+    take(bench, told("tx-0", 0))
+    late.count(bench.folder, bench.engine)
+    for number in range(1, 9):
+        take(bench, told(f"tx-{number}", 0))
+    bench.follow()
+    assert merge(bench.folder, bench.engine) == 0
+    let_go(bench, 10)
+    assert late.count(bench.folder, bench.engine) == 8
+    assert merge(bench.folder, bench.engine) > 0
+    assert late.count(bench.folder, bench.engine) == 0
+
+
+def test_upkeep_counts_them_and_another_process_at_it_leaves_them_for_the_next_time(bench):
+    from watchglass.store.leases import hold
+
+    let_go(bench, 10)
+    take(bench, told("tx-1", 9))
+    with hold(bench.engine, "cells"):
+        assert late.count(bench.folder, bench.engine) == 0
+    assert counted(bench) == {}
+    keep(bench.folder, bench.engine)
+    assert counted(bench) == {("digits", "live"): 1}
