@@ -59,6 +59,7 @@ def test_every_command_has_help_and_the_list_is_as_documented():
         "incidents",
         "log",
         "models",
+        "quality",
         "replay",
         "serve",
         "sql",
