@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from watchglass.profile.histories import CategoryHistory, LabelHistory, NumberHistory
 from watchglass.profile.weights import Squares
 from watchglass.store import catalog as c
+from watchglass.store.anew import planned_anew
 from watchglass.store.compact import engine_room
 from watchglass.store.life import coarser
 from watchglass.store.models import Feature, features_of
@@ -67,6 +68,7 @@ def slice_of(text: str) -> Slice:
     return tuple(sorted(json.loads(text).items())) if text else ()
 
 
+@planned_anew
 def environments(folder: Folder, engine: Engine, model: str) -> list[str]:
     """List the environments that a model has cells in."""
     cells = cells_of(folder, engine, model)
@@ -109,6 +111,7 @@ def first_day(days: Sequence[date]) -> date:
     return days[0]
 
 
+@planned_anew
 def history(folder: Folder, engine: Engine, model: str, environment: str = "live") -> History | None:
     """Read everything counted of a model in an environment; None when there are no rows."""
     cells = cells_of(folder, engine, model, alike=True)
@@ -217,6 +220,7 @@ def _labels(connection: duckdb.DuckDBPyConnection, first: date, windows: int) ->
     return LabelHistory(tuple(slice_of(name) for name in names), rows, window, index, known, told[0], told[1], squares)
 
 
+@planned_anew
 def inside_and_outside(
     folder: Folder, engine: Engine, model: str, environment: str, of: Slice
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
