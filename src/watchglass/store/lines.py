@@ -43,6 +43,8 @@ _NUMBERS: Final = ("latency", "value", "step", "weight")
 _WHOLE: Final = ("step", "weight")
 _DIGITS: Final = 4000  # Python reads no longer integers
 _BOM: Final = b"\xef\xbb\xbf"
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]|[^"\[\]{}]+', re.DOTALL)
+_DEEP: Final = 100
 _HALF: Final = re.compile(rb"\xed[\xa0-\xbf]")  # half of a surrogate pair, in bytes that are no UTF-8
 
 
@@ -172,12 +174,38 @@ def _read(raw: bytes) -> tuple[dict[str, object], bool] | str:
         return made
 
     try:
-        event = json.loads(raw.decode("utf-8"), object_pairs_hook=pairs, parse_int=_integer)
-    except (ValueError, RecursionError) as error:
+        try:
+            event = json.loads(raw.decode("utf-8"), object_pairs_hook=pairs, parse_int=_integer)
+        except RecursionError:
+            event = json.loads(_shallow(raw).decode("utf-8"), object_pairs_hook=pairs, parse_int=_integer)
+            return _taken_deep(event, odd=bool(twice))
+    except ValueError as error:
         return f"not JSON: {type(error).__name__}: {error}"[:500]
     if not isinstance(event, dict):
         return f"not an object but {type(event).__name__}"
     return event, not twice and not (b"\\ud" in raw.lower() and has_half_pairs(_surrogates(event)))
+
+
+def _shallow(raw: bytes) -> bytes:
+    """Cut a line so that Python can read it: what lies deeper than a hundred levels is null."""
+    kept, depth = [], 0
+    for token in (found.group() for found in _TOKENS.finditer(raw)):
+        depth += token in (b"[", b"{")
+        if depth <= _DEEP:
+            kept.append(token)
+        elif depth == _DEEP + 1 and token in (b"[", b"{"):
+            kept.append(b"null")
+        depth -= token in (b"]", b"}")
+    return b"".join(kept)
+
+
+def _taken_deep(event: object, *, odd: bool) -> tuple[dict[str, object], bool] | str:
+    """Take a line that is too deep for Python as it is, as DuckDB does; one that had to be written anew cannot be."""
+    if not isinstance(event, dict):
+        return f"not an object but {type(event).__name__}"
+    if odd or any(event.get(name) is not None and not _fits(name, event[name]) for name in _NUMBERS):
+        return "nested too deep to be written anew, which its form asks for"
+    return event, True
 
 
 def _integer(digits: str) -> float:
