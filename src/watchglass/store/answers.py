@@ -1,60 +1,185 @@
-"""A finished query → a table of rows that any library can take: dicts, Arrow, pandas, polars, JSON."""
+"""A finished query → a table of rows that any library can take: dicts, Arrow, pandas, polars, JSON.
+
+An answer stays where DuckDB put it, by columns, until it is asked for as something else: ten million rows become Python
+objects only for who asks for those.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
-from watchglass.errors import need
+import orjson
+
+from watchglass.errors import StoreError, need
+from watchglass.store.quoting import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from types import ModuleType
 
     import duckdb
 
+    Row = tuple[object, ...]
+
+AT_ONCE: Final = 10_000
+"""So many rows are fetched as soon as the answer is there: they are at hand after the store is closed, and in a forked child."""
+_NAME: Final = "answer"
+
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """An answer as DuckDB holds it: a table of a cursor that nobody else uses."""
+
+    cursor: duckdb.DuckDBPyConnection
+    columns: tuple[tuple[str, str], ...]
+    rows: int
+    pid: int
+
+    @classmethod
+    def of(cls, cursor: duckdb.DuckDBPyConnection, query: str, values: dict[str, object] | None = None) -> Held:
+        """Run a query and hold its rows."""
+        text = f"CREATE TEMP TABLE {_NAME} AS\n{query}"
+        cursor.execute(text, values) if values else cursor.execute(text)
+        described = cursor.execute(f"SELECT * FROM {_NAME} LIMIT 0").description or ()
+        columns = tuple((str(column[0]), str(column[1])) for column in described)
+        (count,) = cursor.execute(f"SELECT count(*) FROM {_NAME}").fetchone() or (0,)
+        return cls(cursor, columns, int(count), os.getpid())
+
+    def pieces(self) -> Iterator[list[Row]]:
+        """Give the rows in order, some thousands at a time."""
+        result = self._mine().execute(self._select("TIMESTAMP"))
+        while part := result.fetchmany(AT_ONCE):
+            yield [tuple(_aware(value) for value in row) for row in part]
+
+    def relation(self) -> duckdb.DuckDBPyRelation:
+        """Give the rows as a relation, which Arrow and pandas can take; times are of UTC."""
+        return self._mine().sql(self._select("TIMESTAMPTZ"))
+
+    def _mine(self) -> duckdb.DuckDBPyConnection:
+        if self.pid != os.getpid():
+            message = (
+                "this answer was asked for in another process, which a fork does not share. Next: ask again in this one"
+            )
+            raise StoreError(message)
+        return self.cursor
+
+    def _select(self, time: str) -> str:
+        """Write the SELECT of the rows with every time as one of UTC, or as fetched without the zone's own module."""
+        shown = [
+            f"{identifier(name)}::{time} AS {identifier(name)}" if kind.startswith("TIMESTAMP") else identifier(name)
+            for name, kind in self.columns
+        ]
+        return f"SELECT {', '.join(shown)} FROM {_NAME}"
+
+
 class Table:
     """The answer to a question: column names and rows. Times are aware and in UTC."""
 
+    __slots__ = ("_held", "_values", "columns")
+
     columns: tuple[str, ...]
-    values: tuple[tuple[object, ...], ...]
+
+    def __init__(self, columns: Sequence[str], values: Sequence[Sequence[object]]) -> None:
+        """Make a table of rows that are there."""
+        self.columns = tuple(columns)
+        self._values: tuple[Row, ...] | None = tuple(tuple(row) for row in values)
+        self._held: Held | None = None
 
     @classmethod
-    def of(cls, result: duckdb.DuckDBPyConnection) -> Table:
-        """Take all rows of an executed statement."""
-        names = tuple(column[0] for column in result.description or ())
-        return cls(names, tuple(tuple(_aware(value) for value in row) for row in result.fetchall()))
+    def held(cls, held: Held) -> Table:
+        """Take an answer over; a small one is fetched at once."""
+        table = cls([name for name, _ in held.columns], ())
+        table._held, table._values = held, None
+        if held.rows <= AT_ONCE:
+            table._values = tuple(row for part in held.pieces() for row in part)
+        return table
+
+    @property
+    def values(self) -> tuple[Row, ...]:
+        """The rows as tuples; of a large answer they are made when first asked for."""
+        if self._values is None:
+            self._values = tuple(self._each())
+        return self._values
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self._held.rows if self._held is not None else len(self.values)
 
     def __iter__(self) -> Iterator[dict[str, object]]:
-        return iter(self.rows())
+        return (dict(zip(self.columns, row, strict=True)) for row in self._each())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and (self.columns, self.values) == (other.columns, other.values)
+
+    def __hash__(self) -> int:
+        return hash((self.columns, len(self)))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows: {', '.join(self.columns)}>"
+
+    def __reduce__(self) -> tuple[type[Table], tuple[tuple[str, ...], tuple[Row, ...]]]:
+        return (Table, (self.columns, self.values))
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Give the rows through Arrow's PyCapsule interface, as polars, pyarrow, narwhals and others take them."""
+        if self._held is None:
+            return cast("Table", self.frame()).__arrow_c_stream__(requested_schema)
+        return self._held.relation().__arrow_c_stream__(requested_schema)
+
+    def _each(self) -> Iterator[Row]:
+        if self._values is not None or self._held is None:
+            return iter(self._values or ())
+        return (row for part in self._held.pieces() for row in part)
 
     def rows(self) -> list[dict[str, object]]:
         """Give the rows as dicts."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.values]
+        return list(self)
 
     def frame(self, library: Literal["arrow", "pandas", "polars"] = "arrow") -> object:
-        """Give the rows as a frame of the library that is named; it must be installed."""
+        """Give the rows as a frame of the library that is named; it must be installed. No Python object is made of a value."""
+        home = _library(library)
+        if self._held is not None:
+            if library == "pandas":
+                return self._held.relation().df()
+            return home.table(self._held.relation()) if library == "arrow" else home.DataFrame(self._held.relation())
         columns = {name: [row[index] for row in self.values] for index, name in enumerate(self.columns)}
         if library == "polars":
-            return need("polars", extra="polars", to="give a polars frame").DataFrame(columns, strict=False)
-        if library == "pandas":
-            return need("pandas", extra="pandas", to="give a pandas frame").DataFrame(columns)
-        return need("pyarrow", extra="arrow", to="give an Arrow table").table(columns)
+            return home.DataFrame(columns, strict=False)
+        return home.DataFrame(columns) if library == "pandas" else home.table(columns)
 
     def to_json(self) -> str:
-        """Give the rows as a JSON array of objects; times in ISO 8601 with offset."""
-        return json.dumps(self.rows(), default=_plain)
+        """Give the rows as a JSON array of objects: times in ISO 8601 with offset, null for a number that is none, JSON as it is."""
+        nested = frozenset(name for name, kind in self._held.columns if kind == "JSON") if self._held else frozenset()
+        rows = [{name: _nested(value) if name in nested else value for name, value in row.items()} for row in self]
+        try:
+            return orjson.dumps(rows, default=plain, option=orjson.OPT_NON_STR_KEYS).decode()
+        except TypeError:  # a number of more than 64 bits
+            return json.dumps(rows, default=_unwrapped)
+
+
+def _nested(value: object) -> object:
+    return orjson.Fragment(value) if isinstance(value, str) else value
+
+
+def _unwrapped(value: object) -> object:
+    return json.loads(value.contents) if isinstance(value, orjson.Fragment) else plain(value)
+
+
+def _library(name: str) -> ModuleType:
+    if name == "polars":
+        return need("polars", extra="polars", to="give a polars frame")
+    if name == "pandas":
+        return need("pandas", extra="pandas", to="give a pandas frame")
+    return need("pyarrow", extra="arrow", to="give an Arrow table")
 
 
 def _aware(value: object) -> object:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """Turn what JSON does not have into text: times into ISO 8601 with offset."""
     return value.isoformat() if isinstance(value, date | datetime) else str(value)

@@ -26,6 +26,11 @@ def names_in(connection: duckdb.DuckDBPyConnection, sql: str, tables: Collection
         tree: Json = json.loads(row[0]) if row else {"error": True}
     except (duckdb.Error, ValueError):
         return None
+    return names_of(tree, tables)
+
+
+def names_of(tree: Json, tables: Collection[str]) -> frozenset[str] | None:
+    """Give the same from the tree itself."""
     names: set[str] = set()
     alone: set[str] = set()
     whole = {name.lower() for name in tables}

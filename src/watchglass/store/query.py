@@ -2,82 +2,59 @@
 
 from __future__ import annotations
 
-import json
 import re
-import uuid
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import duckdb
-import sqlalchemy as sa
 
-from watchglass.errors import QueryRefused, UnknownName
+from watchglass.errors import BadInput, QueryRefused, UnknownName
 from watchglass.store import catalog as c
-from watchglass.store.answers import Table
+from watchglass.store.answers import Held, Table
+from watchglass.store.asking.guard import Asked, checked
+from watchglass.store.asking.views import CATALOG_VIEWS, DOCUMENTED, ROW_VIEWS
 from watchglass.store.models import Columns
-from watchglass.store.needed import names_in
-from watchglass.store.quoting import identifier, literal, struct_type
-from watchglass.store.reader import reader_of
-from watchglass.store.rows import LABEL, METRIC, PREDICTION
-from watchglass.store.snapshot import label_parts, log_parts, metric_parts, prediction_parts
+from watchglass.store.quoting import struct_type
+from watchglass.store.reader import MEMORY, reader_of
+from watchglass.store.rows import FEEDBACK, LABEL, METRIC, PREDICTION
+from watchglass.store.snapshot import feedback_parts, label_parts, log_parts, metric_parts, prediction_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    import sqlalchemy as sa
     from sqlalchemy.engine import Engine
 
     from watchglass.store.folder import Folder
     from watchglass.store.reader import Moment
 
-_COMMON = "id, time, model, version, environment, prediction, prediction_number, score, scores, latency, run, trace, coalesce(weight, 1) AS weight, error"
-_EMPTY_PREDICTIONS = (
-    "SELECT NULL::VARCHAR AS id, NULL::TIMESTAMP AS time, NULL::VARCHAR AS model, NULL::VARCHAR AS version, NULL::VARCHAR AS environment,"
-    " NULL::VARCHAR AS prediction, NULL::DOUBLE AS prediction_number, NULL::DOUBLE AS score, NULL::VARCHAR AS scores,"
-    " NULL::DOUBLE AS latency, NULL::VARCHAR AS run, NULL::VARCHAR AS trace, NULL::BIGINT AS weight, NULL::VARCHAR AS error"
-)
-_EMPTY_LABELS = "SELECT NULL::VARCHAR AS id, NULL::TIMESTAMP AS time, NULL::VARCHAR AS model, NULL::VARCHAR AS environment, NULL::VARCHAR AS label WHERE false"
-_EMPTY_METRICS = (
-    "SELECT NULL::TIMESTAMP AS time, NULL::VARCHAR AS name, NULL::DOUBLE AS value, NULL::BIGINT AS step, NULL::VARCHAR AS labels,"
-    " NULL::VARCHAR AS run, NULL::VARCHAR AS trace WHERE false"
-)
-_EMPTY_LOGS = (
-    "SELECT NULL::TIMESTAMP AS time, NULL::VARCHAR AS level, NULL::VARCHAR AS logger, NULL::VARCHAR AS message, NULL::VARCHAR AS tags,"
-    " NULL::VARCHAR AS run, NULL::VARCHAR AS trace WHERE false"
-)
-_TIMES = ("time", "started", "ended", "onset", "raised", "closed", "window", "judged")
-_CATALOG_VIEWS = {
-    "runs": (c.runs, None),
-    "artifacts": (c.artifacts, None),
-    "reads": (c.reads, None),
-    "writes": (c.writes, None),
-    "components": (c.components, None),
-    "models": (c.models, None),
-    "model_versions": (c.model_versions, None),
-    "deployments": (c.deployments, None),
-    "verdicts": (c.verdicts, "record"),
-    "incidents": (c.incidents, "record"),
-    "rejected": (c.rejected, None),
-    "drops": (c.drops, None),
-}
-_ALWAYS = {"labels": LABEL, "label_history": LABEL, "metrics": METRIC}
-_PLANS = 3
-_SELECTS = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(select|with|from|values|\()", re.IGNORECASE | re.DOTALL)
-_ROW_VIEWS = ("predictions", "labels", "label_history", "metrics", "logs")
-VIEWS = (*_ROW_VIEWS, *_CATALOG_VIEWS)
+T = TypeVar("T")
+_COMMON: Final = ", ".join("coalesce(weight, 1) AS weight" if name == "weight" else name for name in PREDICTION)
+_ROWS: Final = frozenset(view.name for view in ROW_VIEWS)
+_TABLES: Final[Mapping[str, sa.Table]] = {view.name: c.META.tables[view.name] for view in CATALOG_VIEWS}
+_ALWAYS: Final = {"labels": LABEL, "label_history": LABEL, "feedback": FEEDBACK, "metrics": METRIC}
+_PLANS: Final = 3
+_LATEST: Final = "row_number() OVER (PARTITION BY model, environment, id ORDER BY time DESC, label DESC NULLS LAST) = 1"
+"""Of two labels of one time the truth wins over its retraction, as in the cells."""
+VIEWS: Final = tuple(DOCUMENTED)
 """The names a question may use; every column of time is a TIMESTAMP in UTC."""
 
 
-def _mentions(sql: str, name: str) -> bool:
-    return re.search(rf"\b{name}\b", sql, re.IGNORECASE) is not None
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: a SELECT, the model that `predictions` is bound to, the values of `$name`s, and how much of the answer is wanted.
 
+    `seconds` is the time it may take; None is any.
+    """
 
-def _needed(folder: Folder, engine: Engine, sql: str) -> frozenset[str] | None:
-    """Name the columns of predictions that a question needs; None: all, features and tags too."""
-    found = names_in(reader_of(folder, engine).cursor(), sql, VIEWS)
-    if found is None or found & {"features", "tags"} or _mentions(sql, "logs"):
-        return None
-    more = {name for view, names in _ALWAYS.items() if _mentions(sql, view) for name in names}
-    return frozenset((found | more | {"model"}) & {*PREDICTION, *LABEL, *METRIC})
+    sql: str
+    model: str | None = None
+    values: Mapping[str, object] = field(default_factory=dict)
+    limit: int | None = None
+    offset: int | None = None
+    seconds: float | None = None
 
 
 @contextmanager
@@ -88,22 +65,34 @@ def session(
 
     With `needed` the view of predictions has only these columns, and what of the log was not parsed yet costs less.
     """
-    asked = {name for name in VIEWS if _mentions(wanted, name)}
-    with reader_of(folder, engine).moment(engine, rows=bool(asked & set(_ROW_VIEWS)), needed=needed) as moment:
+    asked = frozenset(name for name in VIEWS if re.search(rf"\b{name}\b", wanted, re.IGNORECASE))
+    with _bound(folder, engine, asked, model, needed) as moment:
+        yield moment.connection
+
+
+@contextmanager
+def _bound(
+    folder: Folder, engine: Engine, asked: frozenset[str], model: str | None, needed: frozenset[str] | None
+) -> Iterator[Moment]:
+    """Give a moment of the store with these views."""
+    tables = {name: _TABLES[name] for name in asked if name in _TABLES}
+    with reader_of(folder, engine).moment(engine, rows=bool(asked & _ROWS), needed=needed, tables=tables) as moment:
         if model is not None and model not in moment.snapshot.columns:
             raise UnknownName.named("model", model, moment.snapshot.columns, step="watchglass models")
+        found, tail = moment.snapshot, moment.tail
         if "predictions" in asked:
             _view(moment, "predictions", _predictions(moment, model))
         if asked & {"labels", "label_history"}:
-            _view(moment, "label_history", [_EMPTY_LABELS, *label_parts(moment.snapshot, moment.tail, model)])
-            latest = "row_number() OVER (PARTITION BY model, environment, id ORDER BY time DESC, label DESC) = 1"
-            moment.connection.execute(f"CREATE TEMP VIEW labels AS SELECT * FROM label_history QUALIFY {latest}")
+            _view(moment, "label_history", [DOCUMENTED["label_history"].empty(), *label_parts(found, tail, model)])
+            latest = f"SELECT * FROM label_history QUALIFY {_LATEST} AND label IS NOT NULL"
+            moment.connection.execute(f"CREATE TEMP VIEW labels AS {latest}")
+        if "feedback" in asked:
+            _view(moment, "feedback", [DOCUMENTED["feedback"].empty(), *feedback_parts(found, tail, model)])
         if "metrics" in asked:
-            _view(moment, "metrics", [_EMPTY_METRICS, *metric_parts(moment.snapshot, moment.tail)])
+            _view(moment, "metrics", [DOCUMENTED["metrics"].empty(), *metric_parts(found, tail)])
         if "logs" in asked:
-            _view(moment, "logs", [_EMPTY_LOGS, *log_parts(moment.snapshot, moment.tail)])
-        _catalog_views(moment, engine, asked)
-        yield moment.connection
+            _view(moment, "logs", [DOCUMENTED["logs"].empty(), *log_parts(found, tail)])
+        yield moment
 
 
 def _view(moment: Moment, name: str, parts: list[str]) -> None:
@@ -113,16 +102,15 @@ def _view(moment: Moment, name: str, parts: list[str]) -> None:
 def _predictions(moment: Moment, model: str | None) -> list[str]:
     """Write the SELECTs of the view: without features and tags, or with them, typed for one model and as JSON for all."""
     found, tail = moment.snapshot, moment.tail
+    empty = DOCUMENTED["predictions"].empty()
     if tail.names is not None:
         listed = ", ".join("coalesce(weight, 1) AS weight" if name == "weight" else name for name in tail.names)
-        parts = [f"{_EMPTY_PREDICTIONS} WHERE false", *prediction_parts(found, tail, model)]
-        return [f"SELECT {listed} FROM ({part})" for part in parts]
+        return [f"SELECT {listed} FROM ({part})" for part in (empty, *prediction_parts(found, tail, model))]
     if model is not None:
         columns = found.columns[model]
         parts = prediction_parts(found, tail, model)
-        empty = f"{_EMPTY_PREDICTIONS}{_typed(columns, empty=True)} WHERE false"
-        return [empty, *([f"SELECT {_COMMON}{_typed(columns)} FROM ({_union(parts)})"] if parts else [])]
-    empty = f"{_EMPTY_PREDICTIONS}, NULL::JSON AS tags, NULL::JSON AS features WHERE false"
+        none = f"SELECT {_COMMON}{_typed(columns, empty=True)} FROM ({empty})"
+        return [none, *([f"SELECT {_COMMON}{_typed(columns)} FROM ({_union(parts)})"] if parts else [])]
     selects = [empty]
     for name in sorted(_tail_models(moment) | set(found.columns)):
         parts = prediction_parts(found, tail, name)
@@ -161,80 +149,104 @@ def _typed(columns: Columns, *, empty: bool = False) -> str:
     )
 
 
-def _catalog_views(moment: Moment, engine: Engine, asked: set[str]) -> None:
-    """Copy the catalog's tables that the question mentions; graphs are small beside rows."""
-    for name, (table, without) in _CATALOG_VIEWS.items():
-        if name not in asked:
-            continue
-        kinds = {
-            column.name: "TIMESTAMP" if _is_time(column) else _duck(column)
-            for column in table.columns
-            if column.name not in (without, "changed")
-        }
-        columns = ", ".join(
-            f"{literal(key)}: {literal(kind.replace('TIMESTAMP', 'BIGINT'))}" for key, kind in kinds.items()
-        )
-        shown = ", ".join(
-            f"make_timestamp({identifier(key)}) AS {identifier(key)}" if kind == "TIMESTAMP" else identifier(key)
-            for key, kind in kinds.items()
-        )
-        path = moment.room / f"{uuid.uuid4().hex}.jsonl"
-        try:
-            with engine.connect() as catalog, path.open("w") as file:
-                for row in catalog.execute(sa.select(*[table.c[key] for key in kinds])).mappings():
-                    file.write(json.dumps(dict(row)) + "\n")
-            moment.connection.execute(
-                f"CREATE TEMP TABLE {name} AS SELECT {shown} FROM read_json({literal(str(path))}, columns = {{{columns}}}, format = 'newline_delimited')"
-            )
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _is_time(column: sa.Column[object]) -> bool:
-    return column.name in _TIMES and isinstance(column.type, sa.BigInteger)
-
-
-def _duck(column: sa.Column[object]) -> str:
-    if isinstance(column.type, sa.Float):
-        return "DOUBLE"
-    return "BIGINT" if isinstance(column.type, sa.Integer) else "VARCHAR"
-
-
-def _one_select(sql: str) -> str:
-    """Check that a text is exactly one SELECT; raises `QueryRefused`."""
-    try:
-        statements = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
-        message = f"this cannot be read as SQL: {str(error).splitlines()[0]}"
-        raise QueryRefused(message) from error
-    kinds = [statement.type for statement in statements]
-    if kinds != [duckdb.StatementType.SELECT] or not _SELECTS.match(sql):  # 1.5 calls some PRAGMAs a SELECT
-        said = ", ".join(kind.name for kind in kinds) or "nothing"
-        message = f"a question is exactly one SELECT; this is {said}. Views: {', '.join(VIEWS)}"
-        raise QueryRefused(message)
-    return statements[0].query
-
-
-def ask(folder: Folder, engine: Engine, sql: str, *, model: str | None = None) -> Table:
+def ask(folder: Folder, engine: Engine, question: str | Question, *, model: str | None = None) -> Table:
     """Answer one SELECT over the views; with `model`, `predictions` has its features and tags as typed structs.
 
     Raises `QueryRefused` for anything but one SELECT, or for one that fails, with DuckDB's reason.
     """
-    query = _one_select(sql)
-    needed = _needed(folder, engine, sql)
+    asked = Question(question, model) if isinstance(question, str) else question
+    return answered(folder, engine, asked, _held)
+
+
+def _held(moment: Moment, query: str, values: dict[str, object]) -> Table:
+    held = Held.of(moment.connection, query, values)
+    moment.keep()
+    return Table.held(held)
+
+
+def answered(
+    folder: Folder, engine: Engine, question: Question, verb: Callable[[Moment, str, dict[str, object]], T]
+) -> T:
+    """Check a question, bind its views, and let `verb` run its text with its values; raises as `ask` does.
+
+    What fails because a file was replaced, and gone before it was read, or because a column is meant that no word of
+    the question names, is planned anew.
+    """
+    cursor = reader_of(folder, engine).cursor()
+    try:
+        asked = checked(cursor, question.sql)
+        query = _part(cursor, asked.text, question)
+    finally:
+        cursor.close()
+    values = _values(asked, question.values)
+    needed = _needed(asked)
     for _ in range(_PLANS):
         try:
-            with session(folder, engine, sql, model, needed=needed) as connection:
-                return Table.of(connection.execute(query))
-        except duckdb.IOException as error:  # a file was replaced, and gone before it was read: plan anew
+            with (
+                _bound(folder, engine, asked.views, question.model, needed) as moment,
+                _stopped(moment.connection, question.seconds),
+            ):
+                return verb(moment, query, values)
+        except duckdb.InterruptException as error:
+            message = f"the question took longer than {question.seconds:g} seconds and was stopped: a narrower time, fewer columns or a LIMIT would do"
+            raise QueryRefused(message) from error
+        except duckdb.OutOfMemoryException as error:
+            message = f"the question needs more memory than {MEMORY}, or more of the disk than half of what is free: a narrower time, fewer columns or a LIMIT would do"
+            raise QueryRefused(message) from error
+        except duckdb.IOException as error:
             fault: duckdb.Error = error
         except duckdb.Error as error:
             fault = error
             if needed is None:
                 break
-            needed = None  # a column may be meant that no word of the question names
-    raise _refused(fault) from fault
+            needed = None
+    message = f"{fault}\nViews: {', '.join(VIEWS)}"
+    raise QueryRefused(message) from fault
 
 
-def _refused(error: duckdb.Error) -> QueryRefused:
-    return QueryRefused(f"{error}\nViews: {', '.join(VIEWS)}")
+def _needed(asked: Asked) -> frozenset[str] | None:
+    """Name the columns of predictions that a question needs; None: all, features and tags too."""
+    found = asked.columns
+    if found is None or found & {"features", "tags"} or "logs" in asked.views:
+        return None
+    more = {name for view, names in _ALWAYS.items() if view in asked.views for name in names}
+    return frozenset((found | more | {"model"}) & {*PREDICTION, *LABEL, *FEEDBACK, *METRIC})
+
+
+def _part(cursor: duckdb.DuckDBPyConnection, text: str, question: Question) -> str:
+    """Write the question, without comments and semicolons, and with a limit around it where one is wanted."""
+    row = cursor.execute("SELECT json_deserialize_sql(json_serialize_sql(?::VARCHAR))", [text]).fetchone()
+    plain = str(row[0]) if row else text
+    if question.limit is None and question.offset is None:
+        return plain
+    for name, number in (("limit", question.limit), ("offset", question.offset)):
+        if number is not None and number < 0:
+            message = f"{name} cannot be {number}: zero or more would do"
+            raise BadInput(message)
+    limit = "" if question.limit is None else f" LIMIT {question.limit}"
+    return f"SELECT * FROM ({plain}){limit} OFFSET {question.offset or 0}"
+
+
+def _values(asked: Asked, given: Mapping[str, object]) -> dict[str, object]:
+    """Check that every `$name` has its value, and no value is without one."""
+    missing, more = sorted(asked.parameters - set(given)), sorted(set(given) - asked.parameters)
+    if missing or more:
+        said = [f"${name} has no value" for name in missing] + [f"there is no ${name} in it" for name in more]
+        message = f"the question cannot be asked so: {', '.join(said)}"
+        raise BadInput(message)
+    return dict(given)
+
+
+@contextmanager
+def _stopped(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """Interrupt what runs in a connection once its time is over."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -12,28 +12,32 @@ import threading
 import uuid
 import weakref
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 
 from watchglass.store.ahead import Ahead
+from watchglass.store.asking.copies import bind
 from watchglass.store.frames import rows_of
 from watchglass.store.models import Columns
 from watchglass.store.quoting import literal
-from watchglass.store.snapshot import Snapshot, Tables, snapshot
+from watchglass.store.snapshot import Snapshot, Tables, Wanted, snapshot
 from watchglass.store.tail import Tail, slot_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    import sqlalchemy as sa
     from sqlalchemy.engine import Engine
 
     from watchglass.store.folder import Folder
 
 SLOTS: Final = 16
+MEMORY: Final = "1200MiB"
+"""A question that needs more at a time puts it on the disk, and ends with an error when that is half full of it."""
 _left: list[object] = []
 """Readers that a forked child inherited: their threads are the parent's, so they are neither used nor ended here."""
 
@@ -46,6 +50,11 @@ class Moment:
     snapshot: Snapshot
     tail: Tables
     room: Path
+    kept: list[bool] = field(default_factory=list)
+
+    def keep(self) -> None:
+        """Leave the cursor open when the moment is over: an answer is read from it later."""
+        self.kept.append(True)
 
 
 class Reader:
@@ -65,7 +74,8 @@ class Reader:
         for setting in (
             "TimeZone = 'UTC'",
             "python_enable_replacements = false",
-            "preserve_insertion_order = false",
+            f"memory_limit = '{MEMORY}'",
+            f"max_temp_directory_size = '{_room_to_spill(self._room) >> 20}MiB'",
             "parquet_metadata_cache = true",  # a question reads each file's end when it is planned and when it runs
             f"temp_directory = {literal(str(self._room.absolute() / 'spill'))}",
             f"allowed_directories = [{allowed}]",
@@ -115,24 +125,46 @@ class Reader:
         return self._pid != os.getpid()
 
     @contextmanager
-    def moment(self, engine: Engine, *, rows: bool, needed: frozenset[str] | None) -> Iterator[Moment]:
-        """Hold one moment of the store; without `rows` the log's rows are left alone, else the `needed` values are there (None: all)."""
+    def moment(
+        self,
+        engine: Engine,
+        *,
+        rows: bool,
+        needed: frozenset[str] | None,
+        tables: Mapping[str, sa.Table] | None = None,
+    ) -> Iterator[Moment]:
+        """Hold one moment of the store; without `rows` the log's rows are left alone, else the `needed` values are there (None: all).
+
+        `tables` of the catalog are bound as views, of the same moment.
+        """
         if rows:
             self._engine, self._needed = weakref.ref(engine), needed
             self._ahead.asked()
-        with snapshot(self._folder, engine) as found:
+        wanted = Wanted(tables, self._room.absolute()) if tables else None
+        with snapshot(self._folder, engine, wanted) as found:
             pieces = self._tail.take(found.live, needed, found.forgotten) if rows else []
             try:
                 links = self._links(found) if rows else {}
                 self._tail.forget_links(found.live) if rows else None
-                tables = Tables([piece.source for piece in pieces], links, needed)
-                cursor = self._connection.cursor()
+                moment = Moment(
+                    self._connection.cursor(),
+                    found,
+                    Tables([piece.source for piece in pieces], links, needed),
+                    self._room.absolute(),
+                )
                 try:
-                    yield Moment(cursor, found, tables, self._room.absolute())
+                    for copied in found.copies.values():
+                        bind(moment.connection, copied, self._folder.tables)
+                    yield moment
                 finally:
-                    cursor.close()
+                    moment.connection.close() if not moment.kept else None
             finally:
                 self._tail.release(pieces)
+
+
+def _room_to_spill(room: Path) -> int:
+    """Give the bytes that questions may put on the disk: half of what is free."""
+    return shutil.disk_usage(room).free // 2
 
 
 def _swept(connection: duckdb.DuckDBPyConnection, room: Path, handles: list[int], pid: int) -> None:

@@ -7,13 +7,14 @@ which of the opened segments are in the files. A row is seen once, whatever comp
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store import frames, rows
+from watchglass.store.asking.copies import copy
 from watchglass.store.graph import take_in
 from watchglass.store.lines import latest_time
 from watchglass.store.models import Columns, all_columns
@@ -22,9 +23,11 @@ from watchglass.store.segments import names_taken, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
 
+    from watchglass.store.asking.copies import Copy
     from watchglass.store.folder import Folder
     from watchglass.store.segments import Segment
 
@@ -41,11 +44,16 @@ class File:
     model: str
     path: str
     sum: str | None
+    rows: int = 0
+    first: int | None = None
+    last: int | None = None
+    origin: int = 0
+    indexed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a question reads: published files, live segments, and the columns of each model."""
+    """What a question reads: published files, live segments, the columns of each model, and the catalog's rows that were asked for."""
 
     folder: Folder
     files: tuple[File, ...]
@@ -53,6 +61,7 @@ class Snapshot:
     columns: Mapping[str, Columns]
     forgotten: int = 0
     """How often rows were forgotten: what was parsed of the log before the last time is parsed anew."""
+    copies: Mapping[str, Copy] = field(default_factory=dict)
 
     def sources(self, kind: str, model: str | None = None, *, whole: bool = False) -> list[str]:
         """Write the table functions that read the files of a kind, of one model or of all.
@@ -76,8 +85,16 @@ class Snapshot:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which of the catalog's tables a question reads, and the folder their rows may be written to."""
+
+    tables: Mapping[str, sa.Table]
+    room: Path
+
+
 @contextmanager
-def snapshot(folder: Folder, engine: Engine) -> Iterator[Snapshot]:
+def snapshot(folder: Folder, engine: Engine, wanted: Wanted | None = None) -> Iterator[Snapshot]:
     """Hold one consistent moment of a store."""
     with opened(folder.row_log) as held:
         take_in(folder, engine)
@@ -85,14 +102,27 @@ def snapshot(folder: Folder, engine: Engine) -> Iterator[Snapshot]:
             c.check_version(connection)
             taken = names_taken(connection, [segment.name for segment in held])
             query = (
-                sa.select(c.files.c.seq, c.files.c.kind, c.files.c.model, c.files.c.path, c.files.c.sum)
+                sa.select(*(c.files.c[name] for name in File.__dataclass_fields__))
                 .where(c.files.c.removed.is_(None), c.files.c.kind != "cells")
                 .order_by(c.files.c.seq)
             )
             files = tuple(File(*row) for row in connection.execute(query))
             columns = all_columns(connection)
             forgotten = connection.execute(_FORGOTTEN).scalar() or 0
-        yield Snapshot(folder, files, tuple(s for s in held if s.name not in taken), columns, forgotten)
+            copies = _copies(connection, wanted, files)
+        yield Snapshot(folder, files, tuple(s for s in held if s.name not in taken), columns, forgotten, copies)
+
+
+def _copies(connection: Connection, wanted: Wanted | None, files: Sequence[File]) -> dict[str, Copy]:
+    """Copy the tables that are wanted, of mirrored ones the rows that are in no file yet."""
+    if wanted is None:
+        return {}
+    found = {}
+    for name, table in wanted.tables.items():
+        mirrors = tuple(sorted((file for file in files if file.kind == name), key=lambda file: file.origin))
+        after = mirrors[-1].origin if mirrors else -1
+        found[name] = copy(connection, table, after, mirrors, wanted.room)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +167,13 @@ def label_parts(moment: Snapshot, tail: Tables, model: str | None = None) -> lis
         frames.bounded(frames.labels(s, tail.frames[s.name]), latest_time())
         for s in moment.framed("labels", model)
         if s.name in tail.frames
+    ]
+
+
+def feedback_parts(moment: Snapshot, tail: Tables, model: str | None = None) -> list[str]:
+    """Write the SELECTs whose union is what users did about the predictions of a model, or of all."""
+    return [rows.of_finished(table, "feedback", model=model) for table in tail.lines] + [
+        f"SELECT * FROM {source}" for source in moment.sources("feedback", model)
     ]
 
 

@@ -1,0 +1,283 @@
+"""Exactly one SELECT over the views: nothing is written, read, told or reached outside, and what takes too much ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import suppress
+
+import duckdb
+import pytest
+
+from tests.store.bench import prediction
+from watchglass.errors import BadInput, QueryRefused
+from watchglass.store.asking import guard
+from watchglass.store.query import Question, ask
+from watchglass.store.reader import reader_of
+
+ALLOWED = {"range", "generate_series", "unnest", "json_each", "json_tree", "repeat", "repeat_row"}
+WRITES = [
+    "COPY (SELECT 1) TO '{out}'",
+    "COPY predictions TO '{out}' (FORMAT parquet)",
+    "ATTACH '{out}' AS x",
+    "EXPORT DATABASE '{out}'",
+    "IMPORT DATABASE '{out}'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "CALL pragma_version()",
+    "PRAGMA database_list",
+    "PRAGMA show_tables",
+    "SET enable_external_access = true",
+    "RESET lock_configuration",
+    "USE temp",
+    "CREATE TABLE x AS SELECT 1",
+    "CREATE MACRO f(x) AS x",
+    "CREATE SECRET s (TYPE s3)",
+    "INSERT INTO runs VALUES (1)",
+    "DELETE FROM predictions",
+    "UPDATE runs SET id = '1'",
+    "DROP VIEW runs",
+    "PREPARE p AS SELECT 1",
+    "EXECUTE p",
+    "BEGIN",
+    "CHECKPOINT",
+    "VACUUM",
+    "EXPLAIN ANALYZE SELECT 1",
+    "SHOW TABLES",
+    "SHOW ALL TABLES",
+    "WITH x AS (INSERT INTO runs VALUES ('1') RETURNING *) SELECT * FROM x",
+    "WITH x AS (COPY (SELECT 1) TO '{out}') SELECT * FROM x",
+    "SELECT * FROM (COPY (SELECT 1) TO '{out}')",
+]
+SEVERAL = [
+    "SELECT 1; DROP TABLE runs",
+    "SELECT 1; SELECT 2",
+    "SELECT 1 -- one\n; COPY (SELECT 1) TO '{out}'",
+    "SELECT 1 /* ; */; /* */ ATTACH '{out}'",
+    "/* SELECT 1 */ COPY (SELECT 1) TO '{out}'",
+    "-- SELECT 1\nPRAGMA database_list",
+    "",
+    ";",
+    "-- nothing",
+    "/* nothing */",
+]
+OUTSIDE = [
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM read_csv_auto('/etc/passwd')",
+    "SELECT * FROM sniff_csv('/etc/passwd')",
+    "SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM read_blob('/etc/passwd')",
+    "SELECT * FROM read_json('/etc/passwd')",
+    "SELECT * FROM glob('/etc/*')",
+    "SELECT * FROM '/etc/passwd'",
+    'SELECT * FROM "/etc/passwd"',
+    "FROM '{other}'",
+    "TABLE '{other}'",
+    "SELECT * FROM read_parquet('{other}')",
+    "SELECT * FROM parquet_scan('{other}')",
+    "SELECT * FROM parquet_metadata('{other}')",
+    "SELECT * FROM parquet_schema('{mine}')",
+    "SELECT * FROM read_parquet('{mine}')",
+    "SELECT * FROM '{mine}'",
+    "SELECT * FROM '{link}'",
+    "SELECT * FROM read_parquet('{link}')",
+    "SELECT * FROM read_text('{catalog}')",
+    "SELECT * FROM 'https://example.org/x.parquet'",
+    "SELECT * FROM read_parquet('s3://bucket/x.parquet')",
+    "SELECT (SELECT content FROM read_text('/etc/passwd'))",
+    "SELECT 1 WHERE EXISTS (FROM read_text('/etc/passwd'))",
+    "WITH x AS (SELECT * FROM read_text('/etc/passwd')) FROM x",
+    "SELECT * FROM predictions UNION ALL BY NAME SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM (PIVOT read_text('/etc/passwd') ON size IN (1) USING count(*))",
+    "SELECT * FROM runs, LATERAL (SELECT * FROM read_text(runs.id))",
+]
+TELLING = [
+    "SELECT * FROM duckdb_settings()",
+    "SELECT * FROM duckdb_secrets()",
+    "SELECT * FROM duckdb_tables",
+    "SELECT * FROM duckdb_views()",
+    "SELECT * FROM duckdb_temporary_files()",
+    "SELECT * FROM pragma_database_list",
+    "SELECT * FROM pragma_storage_info('runs')",
+    "SELECT * FROM information_schema.tables",
+    "SELECT * FROM pg_catalog.pg_class",
+    "SELECT * FROM sqlite_master",
+    "SELECT * FROM query('SELECT 1')",
+    "SELECT * FROM query_table('runs')",
+    "SELECT * FROM json_execute_serialized_sql('x')",
+    "SELECT * FROM (SHOW TABLES)",
+    "SELECT * FROM (SHOW ALL TABLES)",
+    "SELECT * FROM histogram(runs, id)",
+    "SELECT current_setting('allowed_directories')",
+    "SELECT 'allowed_directories'.current_setting()",
+    "SELECT getenv('HOME')",
+    "SELECT getvariable('x')",
+    "SELECT pg_get_viewdef(1)",
+    "SELECT pg_sleep(1)",
+    "SELECT json_serialize_plan('SELECT 1')",
+    "SELECT write_log('x')",
+    "SELECT list_transform([1], lambda x: current_setting('temp_directory'))",
+    "SELECT sum(1) OVER (ORDER BY current_setting('temp_directory'))",
+    "SELECT 1 ORDER BY getenv('HOME')",
+    "SELECT 1 LIMIT (SELECT length(current_setting('temp_directory')))",
+    "SELECT * FROM temp.runs",
+    "SELECT * FROM main.runs",
+    "SELECT * FROM sqlite_master, (WITH sqlite_master AS (SELECT 1) FROM sqlite_master) AS x",
+    "WITH a AS (WITH duckdb_tables AS (SELECT 1) FROM duckdb_tables) SELECT * FROM a, duckdb_tables",
+    "SELECT * FROM told_runs, runs",
+    "SELECT * FROM answer",
+]
+
+
+@pytest.fixture
+def places(bench, tmp_path):
+    bench.model()
+    bench.write("rows", [prediction(1)])
+    bench.compact()
+    mine = next((bench.folder.tables / "predictions").glob("*.parquet"))
+    other, link = tmp_path / "other.parquet", bench.folder.tables / "link.parquet"
+    other.write_bytes(mine.read_bytes())
+    link.symlink_to(other)
+    return {"out": tmp_path / "out", "other": other, "mine": mine, "link": link, "catalog": bench.folder.catalog}
+
+
+@pytest.mark.parametrize("texts", [WRITES, SEVERAL, OUTSIDE, TELLING], ids=["writes", "several", "outside", "telling"])
+def test_anything_but_one_select_over_the_views_is_refused_before_it_runs(bench, places, texts):
+    for text in texts:
+        hostile, answered = text.format(**places), []
+        with suppress(QueryRefused), reader_of(bench.folder, bench.engine).cursor() as cursor:
+            answered.append(guard.checked(cursor, hostile))
+        with suppress(QueryRefused):
+            answered.append(bench.ask(hostile))
+        assert answered == [], hostile
+        assert not places["out"].exists(), hostile
+
+
+def test_the_connection_itself_reaches_nothing_outside_the_store(bench, places):
+    with reader_of(bench.folder, bench.engine).cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE predictions AS SELECT 1 AS x")
+        cursor.execute("CREATE TEMP TABLE runs AS SELECT '/etc/passwd' AS id")
+        for text in OUTSIDE:
+            if "{mine}" in text or "{link}" in text:
+                continue  # the store's own folder is in its reach: the guard alone refuses it
+            with pytest.raises(duckdb.Error):
+                cursor.execute(text.format(**places)).fetchall()
+
+
+@pytest.mark.parametrize(
+    "setting", ["enable_external_access = true", "lock_configuration = false", "memory_limit = '1TB'"]
+)
+def test_the_connection_itself_cannot_be_unlocked(bench, setting):
+    with reader_of(bench.folder, bench.engine).cursor() as cursor, pytest.raises(duckdb.Error):
+        cursor.execute(f"SET {setting}")
+
+
+def test_every_function_that_gives_a_table_is_refused_unless_it_only_counts(bench):
+    found = duckdb.execute(
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type IN ('table', 'table_macro')"
+    ).fetchall()
+    names = {name for (name,) in found}
+    assert names >= ALLOWED
+    with reader_of(bench.folder, bench.engine).cursor() as cursor:
+        for name in names - ALLOWED:
+            for call in (
+                f"SELECT * FROM {name}('runs')",
+                f'SELECT * FROM "{name.upper()}"()',
+                f"FROM main.{name}(1, x := 2)",
+            ):
+                with pytest.raises(QueryRefused):
+                    guard.checked(cursor, call)
+
+
+def test_a_python_variable_is_no_table(bench):
+    frame = {"x": [1]}
+    assert frame
+    with pytest.raises(QueryRefused, match="no view 'frame'"):
+        bench.ask("SELECT * FROM frame")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT count(*) AS n FROM range(3)",
+        "WITH a AS (SELECT 1 AS n), b AS (FROM a) SELECT count(*) AS n FROM b, range(3)",
+        "WITH RECURSIVE c AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM c WHERE i < 3) SELECT count(*) AS n FROM c",
+        "WITH predictions AS (SELECT unnest([1, 2, 3])) SELECT count(*) AS n FROM predictions",
+        "SELECT count(*) AS n FROM (VALUES (1), (2), (3)) AS v(x)",
+        "SELECT count(*) AS n FROM unnest([1, 2, 3])",
+        "SELECT count(*) AS n FROM json_each('[1, 2, 3]')",
+        "SELECT count(*) AS n FROM (DESCRIBE SELECT id, time, model FROM runs_) AS d".replace("runs_", "predictions"),
+        "SELECT 3 AS n WHERE NOT EXISTS (FROM runs)",
+        "SELECT length(pg_typeof('a')) - 4 AS n",
+        'SELECT 3 AS n FROM (SELECT 1) AS "read_csv"',
+    ],
+)
+def test_what_is_harmless_is_answered(bench, text):
+    assert bench.ask(text) == [{"n": 3}]
+
+
+DEEP = """
+import sys
+from contextlib import suppress
+import duckdb
+from watchglass.errors import QueryRefused
+from watchglass.store.asking.guard import checked
+n = int(sys.argv[1])
+deep = [
+    "SELECT " + "(" * n + "1" + ")" * n, "SELECT " + " -" * n + "1", "SELECT " + "[" * n + "]" * n,
+    "SELECT " + "NOT " * n + "true", "SELECT 1 FROM " + "(SELECT 1 FROM " * n + "runs" + ")" * n,
+    " UNION ".join(["SELECT 1"] * n), "SELECT " + " + ".join("1" * n), "SELECT " + "abs(" * n + "1" + ")" * n,
+]
+with duckdb.connect() as connection:
+    for text in deep:
+        try:
+            checked(connection, text)
+        except QueryRefused as error:
+            print("refused", repr(str(error)[:60]))
+        else:
+            print("answered", len(connection.execute(text).fetchall()))
+"""
+
+
+@pytest.mark.parametrize("levels", [800, 20_000])
+def test_deep_nesting_is_refused_and_kills_nothing(levels):
+    done = subprocess.run([sys.executable, "-c", DEEP, str(levels)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("refused") + done.stdout.count("answered") == 8, done.stdout
+    assert done.stdout.count("refused") >= (7 if levels > 10_000 else 1)
+
+
+def test_a_text_without_end_is_not_even_parsed(bench):
+    with pytest.raises(QueryRefused, match="too long"):
+        bench.ask("SELECT '" + "x" * guard.LONGEST + "'")
+
+
+def test_a_question_that_takes_too_long_is_stopped_and_the_next_is_answered(bench):
+    endless = "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 3"
+    with pytest.raises(QueryRefused, match=r"longer than 0\.3 seconds and was stopped"):
+        ask(bench.folder, bench.engine, Question(endless, seconds=0.3))
+    assert bench.ask("SELECT 1 AS one") == [{"one": 1}]
+
+
+def test_a_question_that_takes_too_much_memory_ends_with_a_sentence(bench):
+    with pytest.raises(QueryRefused, match="needs more memory than"):
+        bench.ask("SELECT list(range) FROM range(1000000000)")
+    assert bench.ask("SELECT 1 AS one") == [{"one": 1}]
+
+
+def test_values_are_bound_and_never_pasted(bench):
+    bench.model()
+    bench.write("rows", [prediction(1), prediction(2)])
+    text = "SELECT count(*) AS n FROM predictions WHERE id = $id"
+    for value, count in (("p1", 1), ("p1' OR '1' = '1", 0), ("'; COPY (SELECT 1) TO '/tmp/x", 0)):
+        assert ask(bench.folder, bench.engine, Question(text, values={"id": value})).values == ((count,),)
+    with pytest.raises(BadInput, match=r"\$id has no value, there is no \$ident in it"):
+        ask(bench.folder, bench.engine, Question(text, values={"ident": "p1"}))
+
+
+def test_what_a_question_leaves_behind_is_nothing(bench, places):
+    before = sorted(bench.folder.tables.rglob("*"))
+    bench.ask("SELECT * FROM predictions, models")
+    assert sorted(bench.folder.tables.rglob("*")) == before
+    room = reader_of(bench.folder, bench.engine)._room
+    assert [path for path in room.rglob("*") if path.is_file()] == []
