@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from watchglass.capture.runs import log_run, run
     from watchglass.errors import WatchglassError
     from watchglass.reading import open_store as open  # noqa: A004 - the public name is settled
+    from watchglass.store.life.backups import backups
+    from watchglass.store.life.restore import restore
 
 __version__ = "0.1.0"
 
@@ -24,6 +26,7 @@ __all__ = [
     "LogHandler",
     "WatchglassError",
     "__version__",
+    "backups",
     "component",
     "deploy",
     "flush",
@@ -37,6 +40,7 @@ __all__ = [
     "log_predictions",
     "log_run",
     "open",
+    "restore",
     "retract_label",
     "run",
 ]
@@ -44,6 +48,7 @@ __all__ = [
 _HOME = {
     "LogHandler": "watchglass.capture.logs:LogHandler",
     "WatchglassError": "watchglass.errors:WatchglassError",
+    "backups": "watchglass.store.life.backups:backups",
     "component": "watchglass.capture.component:component",
     "deploy": "watchglass.capture.models:deploy",
     "flush": "watchglass.capture.recorder:flush",
@@ -57,6 +62,7 @@ _HOME = {
     "log_predictions": "watchglass.capture.frames:log_predictions",
     "log_run": "watchglass.capture.runs:log_run",
     "open": "watchglass.reading:open_store",
+    "restore": "watchglass.store.life.restore:restore",
     "retract_label": "watchglass.capture.predictions:retract_label",
     "run": "watchglass.capture.runs:run",
 }

@@ -9,13 +9,17 @@ from watchglass.alert.health import statuses
 from watchglass.alert.rounds import Round, due
 from watchglass.store import judgements
 from watchglass.store.catalog import connect
+from watchglass.store.distribution import Distribution, Wanted, distribution
 from watchglass.store.folder import prepare
 from watchglass.store.history import Roles
+from watchglass.store.life.backup import backup
 from watchglass.store.life.retention import Expired, expire
+from watchglass.store.labels.coverage import Asked, coverage
 from watchglass.store.losses import losses
 from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
 from watchglass.store.query import ask
+from watchglass.store.questions.answering import answer, listed
 from watchglass.store.reader import close_reader
 from watchglass.store.schemas.registered import schema_of
 from watchglass.store.schemas.rejections import rejections
@@ -27,9 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from watchglass.alert.replaying import Replay
-    from watchglass.records import Incident, ModelStatus
+    from watchglass.records import Incident, ModelStatus, Time
     from watchglass.store.answers import Table
+    from watchglass.store.labels.coverage import Coverage
     from watchglass.store.doctor.visit import Report
+    from watchglass.store.life.backups import Backup
     from watchglass.store.schemas.registered import Schema
     from watchglass.store.schemas.rejections import Rejections
 
@@ -81,6 +87,20 @@ class Store:
         """
         return expire(self._folder, self._engine, now, dry=dry, progress=progress)
 
+    def backup(
+        self,
+        to: str | os.PathLike[str],
+        *,
+        keep: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Backup:
+        """Put this moment of the store into a folder of backups; then, with `keep`, remove all but the newest so many.
+
+        Others may record, ask and compact meanwhile. Raises `BadInput` for a folder that holds other things, `StoreError`
+        when a file is damaged. `wg.backups` lists them, `wg.restore` makes a store of one.
+        """
+        return backup(self._folder, self._engine, to, keep=keep, progress=progress)
+
     def check(self, now: datetime | None = None, progress: Callable[[int, int], None] | None = None) -> Round:
         """Compact, count, and judge every window that closed up to `now`; gives what was judged and the incidents that changed."""
         return due(self._folder, self._engine, now or datetime.now(UTC), progress)
@@ -116,6 +136,38 @@ class Store:
             self._folder, self._engine, frame, Plan(model, roles, version, label_delay, window, reference), progress
         )
 
+    def ask(self, name: str, /, **values: object) -> Table:
+        """Answer one of the twenty questions of the field by its name, or one that was saved; `questions` lists them.
+
+        Times are as everywhere, or a length before now such as "7d". Raises `UnknownName` for a question, a model or
+        another name that is not there, `BadInput` that names what would do.
+        """
+        return answer(self._folder, self._engine, name, values, datetime.now(UTC))
+
+    def questions(self) -> Table:
+        """List the questions that `ask` answers: name, sentence, source, parameters, columns; the saved ones after the twenty."""
+        return listed(self._engine)
+
+    def distribution(  # noqa: PLR0913 - a keyword each
+        self,
+        model: str,
+        columns: Sequence[str] | None = None,
+        *,
+        environment: str = "live",
+        start: Time | None = None,
+        end: Time | None = None,
+        by: str | None = None,
+        source: str = "cells",
+        bins: int = 32,
+    ) -> tuple[Distribution, ...]:
+        """Give how a model's columns (None: all) are distributed in [start, end): a histogram and quantiles, or the commonest values.
+
+        By whole days from "cells", what was counted, or at any time from "rows", the log's among them; with `by="day"`
+        a record a day. Values are known to `error` times their distance from `centre`. Raises `UnknownName`, `BadInput`.
+        """
+        wanted = Wanted(columns, environment, start, end, by, source, bins)
+        return distribution(self._folder, self._engine, model, wanted)
+
     def models(self) -> Sequence[ModelStatus]:
         """List the models with their health, worst first."""
         return statuses(self._folder, self._engine)
@@ -132,6 +184,22 @@ class Store:
     def explain(self, incident: Incident | int) -> Incident:
         """Give an incident with its slices, causes, what was ruled out and what to do next, as found."""
         return self.incident(incident if isinstance(incident, int) else incident.id)
+
+    def label_coverage(
+        self,
+        model: str,
+        environment: str = "live",
+        at: Time | date | None = None,
+        *,
+        limit: int | None = None,
+        before: Time | date | None = None,
+    ) -> Coverage:
+        """Count a model's predictions and labels by day, as known at the end of the day `at` (all), and how late they came.
+
+        Days are UTC, the newest first: at most `limit`, of those before the day `before`. The numbers are those of what
+        was compacted and counted (`compact`, `check`). Raises `UnknownName` for a model that is not recorded.
+        """
+        return coverage(self._folder, self._engine, model, Asked(environment, at, limit, before))
 
     def status(self) -> Overview:
         """Count what is in the store."""
