@@ -182,3 +182,16 @@ def test_a_file_that_is_gone_costs_only_what_it_would_have_told(watched):
     assert follow_schemas(watched.folder, watched.engine) == 1
     put(watched, [{"slant": 2}])
     assert told(watched) == [("new", "slant", None, "integer", 1)]
+
+
+def test_files_that_are_looked_at_again_tell_nothing_twice(watched):
+    put(watched, [{"slant": 1}])
+    put(watched, [{}] * 1000, time=BEGIN + 2000)
+    put(watched, [{"slant": 2.5}], time=BEGIN + 9000)
+    put(watched, [{}] * 1000, time=BEGIN + 10_000)
+    before = schema(watched)
+    assert [change for change, *_ in told(watched)] == ["new", "missing", "widened", "back", "missing"]
+    with writing(watched.engine) as transaction:
+        transaction.execute(c.watermarks.delete().where(c.watermarks.c.name == "schemas"))
+    assert follow_schemas(watched.folder, watched.engine) == 4
+    assert schema(watched) == before

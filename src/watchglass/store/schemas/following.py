@@ -64,10 +64,14 @@ class Followed:
     model: str
     columns: dict[Key, Column]
     last: int | None
+    told: set[tuple[Key, str, int]] = field(default_factory=set)
     changes: list[dict[str, object]] = field(default_factory=list)
 
     def tell(self, key: Key, change: str, time: int, seq: int, **about: object) -> None:
-        """Note a change of a column."""
+        """Note a change of a column; files are looked at again where a catalog was made anew, and tell nothing twice."""
+        if (key, change, time) in self.told:
+            return
+        self.told.add((key, change, time))
         values = {"model": self.model, "role": key.role, "name": key.name, "change": change, "time": time, "seq": seq}
         self.changes.append({**values, "before": None, "after": None, "rows": None, **about})
 
@@ -139,16 +143,15 @@ def _followed(connection: Connection, model: str, below: int) -> Followed:
         Key(row.role, row.name): Column(row.type, row.since, row.whole, missing=False)
         for row in connection.execute(query)
     }
-    changes = c.column_changes.c
-    told = sa.select(changes.role, changes.name, changes.change).where(
-        changes.model == model, changes.change.in_(("missing", "back"))
-    )
-    for role, name, change in connection.execute(told.order_by(changes.id)):
-        if Key(role, name) in columns:
+    changes, told = c.column_changes.c, set[tuple[Key, str, int]]()
+    known = sa.select(changes.role, changes.name, changes.change, changes.time, changes.seq)
+    for role, name, change, time, seq in connection.execute(known.where(changes.model == model).order_by(changes.id)):
+        told.add((Key(role, name), change, time))
+        if change in ("missing", "back") and seq < below and Key(role, name) in columns:
             columns[Key(role, name)].missing = change == "missing"
     before = (c.files.c.model == model) & (c.files.c.kind == "predictions") & (below > _POSITION)
     last = connection.execute(sa.select(sa.func.max(c.files.c.last)).where(before)).scalar()
-    return Followed(model, columns, last)
+    return Followed(model, columns, last, told)
 
 
 def _look_at(connection: duckdb.DuckDBPyConnection, followed: Followed, file: File) -> None:
