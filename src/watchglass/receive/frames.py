@@ -20,7 +20,7 @@ from watchglass.capture.segment import prepare, sync_folder
 from watchglass.receive.lines import TooLarge, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{7,190}(\.parquet)?")
 _SIDECAR: Final = 4 << 20
@@ -166,10 +166,17 @@ def _about(first: bytes) -> About:
         types,
         'an object such as {"amount": "number"}',
     )
-    told = [("feature", name, types[name]) for name in listed.get("features", ()) if name in types]
-    told += [("tag", name, "text") for name in listed.get("tags", ())]
-    names = [*(name for name in roles.values() if name), *listed.get("features", ()), *listed.get("tags", ())]
-    return About(found, cast("str", model), tuple(dict.fromkeys(names)), tuple(told))
+    return about_of(found)
+
+
+def about_of(sidecar: Mapping[str, object]) -> About:
+    """Say what a frame is by its sidecar, which was checked."""
+    roles, types = cast("dict[str, str | None]", sidecar["columns"]), cast("dict[str, str]", sidecar.get("types") or {})
+    features, tags = (cast("Sequence[str]", sidecar.get(part) or ()) for part in ("features", "tags"))
+    told = [("feature", name, types[name]) for name in features if name in types]
+    told += [("tag", name, "text") for name in tags]
+    names = [*(name for name in roles.values() if name), *features, *tags]
+    return About(sidecar, str(sidecar["model"]), tuple(dict.fromkeys(names)), tuple(told))
 
 
 def _listed(found: dict[str, object], part: str) -> list[str]:

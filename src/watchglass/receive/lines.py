@@ -20,8 +20,10 @@ from watchglass.errors import BadInput
 from watchglass.receive.columns import News
 from watchglass.receive.kinds import KINDS, completed, finished
 from watchglass.receive.moments import latest
+from watchglass.receive.redacting import withheld
 
 if TYPE_CHECKING:
+    from watchglass.capture.redaction import Redactor
     from watchglass.receive.columns import Columns
     from watchglass.receive.kinds import Event, Kind
 
@@ -79,8 +81,9 @@ class Checked:
 class Lines:
     """A body under way: fed piece by piece, so that no more than its lines is held."""
 
-    def __init__(self, reading: Reading, columns: Columns) -> None:
+    def __init__(self, reading: Reading, columns: Columns, redactor: Redactor | None = None) -> None:
         self._reading = reading
+        self._redactor = redactor
         self._newest = latest()
         self._news = News(columns)
         self._done = Checked(news=self._news)
@@ -216,6 +219,8 @@ class Lines:
         if raw.count(b"[") + raw.count(b"{") > DEEPEST and _deeper_than(event, DEEPEST):
             message = f"nested more than {DEEPEST} deep"
             raise BadInput(message)
+        if self._redactor is not None:
+            self._redact(event, self._redactor)
         if kind == "prediction":
             self._news.look(event["model"], event.get("features"), event.get("tags"))  # type: ignore[arg-type]  # checked by now
         elif kind == "model":
@@ -224,6 +229,16 @@ class Lines:
             finished(event, self._newest, exact=reading.exact)
         if given is not None:
             self._done.ids.append((self._number, given))
+
+    @staticmethod
+    def _redact(event: Event, redactor: Redactor) -> None:
+        """Redact an event in place, before anything of it is kept."""
+        kept = redactor.event(event)
+        if not kept:
+            message = "it cannot be redacted, so nothing of it is recorded"
+            raise BadInput(message)
+        event.clear()
+        event.update(kept)
 
     def _new_id(self) -> str:
         """Make an id; with a key the same one again for the same line, so that a request that is repeated is answered the same."""
@@ -241,7 +256,10 @@ class Lines:
         if len(done.reasons) < TOLD:
             done.reasons.append((self._number, reason[:500]))
         kept = raw.strip(b"\r\n")[:_RAW_KEPT]
-        if not plainly or b"\n" in kept:
+        if self._redactor is not None:
+            about = {"kind": "rejected", "line": self._number, "reason": withheld(reason), "raw": None}
+            kept = line(about)[:-1]
+        elif not plainly or b"\n" in kept:
             text = kept.decode("utf-8", "backslashreplace")
             kept = line({"kind": "rejected", "line": self._number, "reason": reason[:500], "raw": text})[:-1]
         self._out["rows"].append(kept + b"\n")

@@ -148,7 +148,7 @@ def _sidecar(path: Path) -> dict[str, object] | None:
 
 def _tells(about: Mapping[str, object]) -> bool:
     """Say whether a sidecar tells what is needed: a kind, a model, and which column is what."""
-    wanted = {"predictions": ("time", "prediction"), "labels": ("time", "id", "label")}.get(str(about.get("kind")))
+    wanted = {"predictions": ("time",), "labels": ("time", "id", "label")}.get(str(about.get("kind")))
     columns = about.get("columns")
     if wanted is None or not isinstance(about.get("model"), str) or not isinstance(columns, dict):
         return False

@@ -12,15 +12,17 @@ from watchglass import settings
 from watchglass.errors import BadInput
 from watchglass.receive.columns import Columns, News
 from watchglass.receive.committer import Committer, Request
-from watchglass.receive.frames import Arriving
+from watchglass.receive.frames import Arriving, about_of
 from watchglass.receive.inflate import bounded, inflating
 from watchglass.receive.keys import Keys, Taken
 from watchglass.receive.ledger import Ledger
 from watchglass.receive.lines import Checked, Lines, TooLarge, Unreadable
 from watchglass.receive.moments import latest
+from watchglass.receive.redacting import Guard
 from watchglass.store import ingested
 from watchglass.store.catalog import connect
 from watchglass.store.folder import prepare
+from watchglass.store.redacting import redact_frame
 from watchglass.web import bodies
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class Ingest:
         self.committer = Committer(root, Keys(root, self._known), self._committed)
         self._pool = ThreadPoolExecutor(_PARSERS, thread_name_prefix="watchglass-parse")
         self._frames: set[str] = set()
+        self._guard = Guard(root)
 
     def dropped(self) -> dict[str, int] | None:
         """Count what recording processes could not record, by reason; None when the catalog cannot be asked."""
@@ -125,7 +128,7 @@ class Ingest:
             share.done()
 
     async def _read(self, request: fastapi.Request, reading: Reading, encoding: str, share: Share) -> Checked:
-        lines, packed = Lines(reading, self._columns), inflating(encoding)
+        lines, packed = Lines(reading, self._columns, self._guard.redactor()), inflating(encoding)
         inflated = 0
         pieces = bodies.pieces(
             request, self.limits.body, self.limits.patience, lambda held: share.set(lines.held + held)
@@ -166,7 +169,10 @@ class Ingest:
 
     def _frame(self, arriving: Arriving, name: str) -> Came:
         about = arriving.read()
+        redactor = self._guard.redactor()
         try:
+            told = None if redactor is None else redact_frame(arriving.aside, about.sidecar, redactor)
+            about = about if told is None else about_of(told)
             rows = ingested.rows_of_frame(arriving.aside, about.names)
         except BadInput as error:
             raise Unreadable(str(error)) from None
