@@ -14,6 +14,7 @@ from watchglass.store.labels import feedback, late
 from watchglass.store.life.coarsening import coarsen
 from watchglass.store.life.retention import expire_if_due
 from watchglass.store.merge import merge
+from watchglass.store.mirror import mirror
 from watchglass.store.schemas.following import follow_schemas
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def keep(
     follow_schemas(folder, engine)
     late.count(folder, engine)
     merged = merge(folder, engine, at_most)
+    mirror(folder, engine)
     expired = _expired(folder, engine)
     return Kept(moved.segments, moved.rows, moved.files, moved.rejected, counted, merged, expired, labelled)
 
