@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 from watchglass.capture.declaring import IN_ROWS
 from watchglass.store import catalog as c
 from watchglass.store.lines import Rejected
-from watchglass.store.quoting import literal
+from watchglass.store.quoting import literal, pointer
 from watchglass.store.schemas.aside import keep_aside
 
 if TYPE_CHECKING:
@@ -128,13 +127,13 @@ def unknown(connection: duckdb.DuckDBPyConnection, known: Mapping[str, Columns])
         keys = connection.execute(f"SELECT DISTINCT model, unnest(json_keys({source})) {of}").fetchall()
         news = {(model, name) for model, name in keys if name and not known[model].has(role, name)}
         for model in sorted({model for model, _ in news}):
-            query = f"SELECT json_group_structure({source})::VARCHAR {of} AND model = {literal(model)}"
-            types = json.loads((connection.execute(query).fetchone() or ("{}",))[0])
-            for name, kind in types.items():
+            shape = f"SELECT json_group_structure({source}) AS s {of} AND model = {literal(model)}"
+            # taken apart in SQL: a value may be nested deeper than Python reads
+            query = (
+                f"SELECT name, if(json_type(t) = 'VARCHAR', t ->> '$', NULL) FROM (SELECT name, json_extract(s, {pointer('name')}) AS t"
+                f" FROM (SELECT s, unnest(json_keys(s)) AS name FROM ({shape})))"
+            )
+            for name, kind in connection.execute(query).fetchall():
                 if (model, name) in news and kind != "NULL":
-                    found[model, role, name] = "text" if role == "tag" else _type_of(kind)
+                    found[model, role, name] = "text" if role == "tag" else _TYPES.get(kind, "json")
     return found
-
-
-def _type_of(structure: Json) -> str:
-    return _TYPES.get(structure, "json") if isinstance(structure, str) else "json"
