@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal
 
 from watchglass.capture import batches, drops, recorder
+from watchglass.capture.datasets import tables
 from watchglass.capture.events import name as checked
 from watchglass.capture.events import optional_name, present, text_of
 from watchglass.capture.ids import new_hex
@@ -21,6 +22,7 @@ from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Self
 
     from watchglass.capture.recorder import Recorder
     from watchglass.capture.runs import Run
@@ -42,6 +44,8 @@ class Batch:
     features: tuple[str, ...]
     tags: tuple[str, ...]
     shared: dict[str, object]
+    retract: bool = False
+    """Whether a row of labels that has none takes back what was said of its id."""
 
     @property
     def chosen(self) -> list[str]:
@@ -87,22 +91,50 @@ def log_predictions(  # noqa: PLR0913 - the settled public face
     return _log(Batch("predictions", sheet, columns, chosen, labels, present(shared)))
 
 
-def log_labels(
+def log_labels(  # noqa: PLR0913 - the settled public face
     model: str,
     frame: object,
     *,
-    id: str,  # noqa: A002 - the settled public face
-    label: str,
+    id: str = "id",  # noqa: A002 - the settled public face
+    label: str = "label",
     time: str | None = None,
     environment: str = "live",
-) -> int:
-    """Record a frame of labels at once; gives how many rows are in the log.
+    retract_missing: bool = False,
+) -> Taken:
+    """Record a whole data set of labels; gives how many rows are in the log, and as `.missing` how many had no label.
 
-    `id`, `label` and `time` name columns; without `time` the labels become known now. Rows without a label say
-    nothing yet and are left out. Raises `BadInput` as `log_predictions` does.
+    `frame` is a frame, a path (Parquet, CSV, JSON lines, Arrow; text may be packed with gzip), an iterable of dicts, or
+    the answer of `store.sql`. `id`, `label` and `time` name columns; without `time` the labels become known now. A row
+    without a label says nothing yet and is left out, unless `retract_missing`: then it takes back what was said of its id.
+    The same labels may be logged again: the latest of each id counts. Raises `BadInput` as `log_predictions` does, and
+    for a file or row that cannot be read; what was read before it is recorded, as the error says.
     """
     shared: dict[str, object] = {"model": checked(model, "model"), "environment": checked(environment, "environment")}
-    return _log(Batch("labels", taken(frame), {"id": id, "label": label, "time": time}, (), (), shared))
+    columns: dict[str, str | None] = {"id": id, "label": label, "time": time}
+    done = missing = 0
+    try:
+        for table in tables(frame, [name for name in columns.values() if name is not None], time):
+            batch = Batch("labels", taken(table), columns, (), (), shared, retract_missing)
+            done += _log(batch)
+            missing += batch.sheet.missing(label)
+    except BadInput as error:
+        if not done:
+            raise
+        message = f"{error} The {done} labels before it are recorded."
+        raise BadInput(message) from error
+    return Taken(done, missing)
+
+
+class Taken(int):
+    """How many labels are in the log; `missing` rows had none."""
+
+    missing: int
+
+    def __new__(cls, rows: int, missing: int) -> Self:
+        """Keep both numbers."""
+        made = super().__new__(cls, rows)
+        made.missing = missing
+        return made
 
 
 def _names(names: Iterable[str], what: str) -> tuple[str, ...]:
@@ -245,7 +277,7 @@ def _events(batch: Batch, segment: str) -> Iterator[dict[str, object]]:
         event["time"] = times[row]
         for role in ("prediction", "score", "label"):
             column = batch.columns.get(role)
-            if column is not None and values[column][row] is not None:
+            if column is not None and (values[column][row] is not None or (batch.retract and role == "label")):
                 event[role] = values[column][row]
         if batch.kind == "labels":
             if "label" in event:

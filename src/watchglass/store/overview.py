@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
+from watchglass.store.labels.late import too_late
 from watchglass.store.losses import losses
 from watchglass.store.models import moment
 from watchglass.store.query import session
@@ -27,7 +28,7 @@ class Overview:
     """The state of a store. `waiting` segments are in the log and not yet in the tables; questions read both.
 
     `dropped` counts the events that recording processes could not write, `drops` the same by reason, `expired` the rows
-    that the store's retention let go.
+    that the store's retention let go, `too_late` labels came after their prediction was let go.
     """
 
     path: str
@@ -47,6 +48,7 @@ class Overview:
     drops: tuple[tuple[str, int], ...]
     open_incidents: int
     expired: int = 0
+    too_late: int = 0
 
 
 def overview(folder: Folder, engine: Engine) -> Overview:
@@ -58,6 +60,7 @@ def overview(folder: Folder, engine: Engine) -> Overview:
         else []
     )
     with engine.connect() as connection:
+        c.check_version(connection)
         live = c.files.c.removed.is_(None)
         counts = sa.select(c.files.c.kind, sa.func.sum(c.files.c.rows)).where(live).group_by(c.files.c.kind)
         rows = {kind: int(total) for kind, total in connection.execute(counts)}
@@ -96,6 +99,7 @@ def overview(folder: Folder, engine: Engine) -> Overview:
         dropped=sum(dropped.values()),
         drops=tuple(dropped.items()),
         open_incidents=unsolved,
+        too_late=too_late(engine),
         expired=int(expired),
     )
 
