@@ -12,9 +12,10 @@ from watchglass.store.catalog import connect
 from watchglass.store.distribution import Distribution, Wanted, distribution
 from watchglass.store.folder import prepare
 from watchglass.store.history import Roles
+from watchglass.store.labels.coverage import Asked, coverage
+from watchglass.store.life.audit import audits
 from watchglass.store.life.backup import backup
 from watchglass.store.life.retention import Expired, expire
-from watchglass.store.labels.coverage import Asked, coverage
 from watchglass.store.losses import losses
 from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
     from watchglass.alert.replaying import Replay
     from watchglass.records import Incident, ModelStatus, Time
     from watchglass.store.answers import Table
-    from watchglass.store.labels.coverage import Coverage
     from watchglass.store.doctor.visit import Report
+    from watchglass.store.labels.coverage import Coverage
+    from watchglass.store.life.audit import Audits
     from watchglass.store.life.backups import Backup
+    from watchglass.store.life.forget import Forgotten
     from watchglass.store.schemas.registered import Schema
     from watchglass.store.schemas.rejections import Rejections
 
@@ -213,6 +216,44 @@ class Store:
         from watchglass.store.doctor.examine import diagnose  # noqa: PLC0415 - costs only who asks
 
         return diagnose(self.path, now=datetime.now(UTC), mend=mend, quick=quick)
+
+    def forget(  # noqa: PLR0913 - the settled signature
+        self,
+        *,
+        subject: str | None = None,
+        prediction: str | None = None,
+        where: str | None = None,
+        model: str | None = None,
+        environment: str | None = None,
+        who: str | None = None,
+        reason: str | None = None,
+        dry: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Forgotten:
+        """Remove all rows of a subject, of one prediction's id, or of the ids `where` a condition on a model's predictions holds.
+
+        Predictions, labels and feedback of those ids leave files, cells, log and catalog before this returns; what was
+        done is kept in the audit, with `who` and `reason`, and without the text that was asked for. A `dry` run counts.
+        Raises `BadInput` for a condition that is not one expression, `UnknownName` for a model, `StoreError`.
+        """
+        from watchglass.store.life.forget import asked, forget  # noqa: PLC0415 - costs only who forgets
+
+        what = {
+            "subject": subject,
+            "prediction": prediction,
+            "where": where,
+            "model": model,
+            "environment": environment,
+        }
+        about = asked(**what, who=who, reason=reason)
+        return forget(self._folder, self._engine, about, dry=dry, progress=progress)
+
+    def audits(self, action: str | None = None, *, limit: int = 100, after: int | None = None) -> Audits:
+        """List what was done to the store's data (forget, retention, restore, import), newest first, as records.
+
+        At most `limit` (1 to 1,000), those older than the one with the id `after`.
+        """
+        return audits(self._engine, action=action, limit=limit, after=after)
 
     def settings(self) -> dict[str, object]:
         """Give the store's settings: enabled, level and sampling, which running processes heed, and retention; what is not set is not there."""

@@ -6,7 +6,18 @@ import sys
 
 import click
 
-from watchglass.cli import asking, configuring, keeping, looking, mending, playing, quality, serving, wrapping
+from watchglass.cli import (
+    asking,
+    configuring,
+    forgetting,
+    keeping,
+    looking,
+    mending,
+    playing,
+    quality,
+    serving,
+    wrapping,
+)
 from watchglass.errors import WatchglassError
 
 
@@ -16,7 +27,7 @@ def commands() -> None:
     """The flight recorder for machine-learning systems: what went wrong, since when, how sure, and why."""
 
 
-for group in (playing, looking, quality, asking, serving, keeping, mending, wrapping, configuring):
+for group in (playing, looking, quality, asking, serving, keeping, forgetting, mending, wrapping, configuring):
     for command in group.COMMANDS:
         commands.add_command(command)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from watchglass.web import api, assets, incidents_pages, jump, models_page, problems, schemas, urls
+from watchglass.web import api, assets, audit, incidents_pages, jump, models_page, problems, schemas, urls
 from watchglass.web.headers import SecurityHeaders
 
 if TYPE_CHECKING:
@@ -28,13 +28,14 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         docs_url=None,  # these two pages would load their code from elsewhere
         redoc_url=None,
     )
-    for part in (models_page, incidents_pages, jump, api, schemas):
+    for part in (models_page, incidents_pages, jump, api, audit, schemas):
         app.include_router(part.router(store))
     if ingest is not None:
-        from watchglass.web import taking, tuning  # noqa: PLC0415 - costs only who takes events in
+        from watchglass.web import forgetting, taking, tuning  # noqa: PLC0415 - costs only who takes events in
 
         app.include_router(taking.router(ingest, maintenance))
         app.include_router(tuning.router(ingest.folder))
+        app.include_router(forgetting.router(ingest.folder))
     app.include_router(assets.router)
     problems.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=_WORTH_PACKING)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from watchglass.records import Incident, ModelStatus
+    from watchglass.store.life.audit import Audits
     from watchglass.store.overview import Overview
     from watchglass.store.schemas.registered import Schema
     from watchglass.store.schemas.rejections import Rejections
@@ -52,6 +53,10 @@ class Reads(Protocol):
 
     def rejections(self, model: str | None = None, *, limit: int = 100, after: int | None = None) -> Rejections:
         """List what could not be taken, newest first."""
+        ...
+
+    def audits(self, action: str | None = None, *, limit: int = 100, after: int | None = None) -> Audits:
+        """List what was done to the store's data, newest first."""
         ...
 
     def status(self) -> Overview:

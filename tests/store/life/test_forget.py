@@ -108,7 +108,7 @@ def test_a_dry_run_counts_the_same_and_removes_nothing(people):
     dry = run(people, subject=NAME, dry=True)
     assert (dry.dry, dry.audit) == (True, None)
     assert {path for path, _ in places(people.folder.root, [NAME])} >= {path for path, _ in before if "wal" not in path}
-    assert audits(people.engine) == []
+    assert audits(people.engine).audits == ()
     done = run(people, subject=NAME)
     assert (dry.predictions, dry.labels, dry.ids) == (done.predictions, done.labels, done.ids)
 
@@ -229,7 +229,7 @@ def test_a_frame_is_searched_where_it_waits_in_the_log(bench):
     bench.model(features=FEATURES)
     home = bench.folder.row_log
     rows = [
-        {"key": f"f{i}", "at": datetime(2026, 6, 1) + timedelta(seconds=i), "p": 1, "person": n}
+        {"key": f"row number {i}", "at": datetime(2026, 6, 1) + timedelta(seconds=i), "p": 1, "person": n}
         for i, n in enumerate((NAME, "bo"))
     ]
     about = {"kind": "predictions", "model": "digits", "columns": {"id": "key", "time": "at", "prediction": "p"}}
@@ -237,8 +237,8 @@ def test_a_frame_is_searched_where_it_waits_in_the_log(bench):
     assert bench.ask("SELECT count(*) AS n FROM predictions") == [{"n": 2}]  # its reader has a second name for it now
     subject(bench)
     assert run(bench, subject=NAME).predictions == 1
-    assert not places(bench.folder.root, [NAME, "f0"])
-    assert bench.ask("SELECT id FROM predictions") == [{"id": "f1"}]
+    assert not places(bench.folder.root, [NAME, "row number 0"])
+    assert bench.ask("SELECT id FROM predictions") == [{"id": "row number 1"}]
 
 
 def test_what_lies_in_quarantine_goes_where_it_speaks_of_the_person(people):
@@ -294,15 +294,18 @@ def test_evidence_keeps_its_numbers_and_loses_the_name(people):
 
 def test_the_audit_says_what_was_done_and_not_whose_rows_they_were(people):
     done = run(people, subject=NAME, who="the officer", reason="a letter of May")
-    (record,) = audits(people.engine)
+    (record,) = audits(people.engine).audits
     assert (record.id, record.action, record.who) == (done.audit, "forget", "the officer")
     said = record.record["asked"]
     assert said["sum"] == sum_of(NAME, said["salt"]) != sum_of("bo", said["salt"])
     assert (record.record["predictions"], record.record["models"]) == (21, ["digits"])
     assert record.record["not_looked_at"] == ["artifacts", "runs", "metrics", "logs"]
     run(people, subject=NAME)
-    assert [one.id for one in audits(people.engine, limit=1)] == [2]
-    assert [one.id for one in audits(people.engine, before=2)] == [1]
+    newest = audits(people.engine, limit=1)
+    assert ([one.id for one in newest.audits], newest.next) == ([2], 2)
+    older = audits(people.engine, action="forget", after=newest.next)
+    assert ([one.id for one in older.audits], older.next) == ([1], None)
+    assert audits(people.engine, action="retention").audits == ()
     with pytest.raises(BadInput, match="limit cannot be 0"):
         audits(people.engine, limit=0)
 
@@ -319,7 +322,7 @@ def test_rows_that_went_with_their_age_are_still_in_aggregates(bench):
     subject(bench)
     done = run(bench, subject=NAME)
     assert (done.predictions, done.aggregates) == (9, 3)
-    assert audits(bench.engine)[0].record["remains"] == "in aggregates of at least 3 rows"
+    assert audits(bench.engine).audits[0].record["remains"] == "in aggregates of at least 3 rows"
 
 
 def test_progress_is_told_up_to_the_end(people):
@@ -340,7 +343,7 @@ def test_what_is_asked_must_be_one_thing_that_is_known(people):
         run(people, prediction="p1", model="digit")
     with pytest.raises(BadInput, match="reason names the very subject"):
         run(people, subject=NAME, reason=f"{NAME} wrote to us")
-    assert audits(people.engine) == []
+    assert audits(people.engine).audits == ()
 
 
 def test_nobody_is_found_by_name_where_no_column_holds_names(bench):
@@ -348,3 +351,13 @@ def test_nobody_is_found_by_name_where_no_column_holds_names(bench):
     bench.write("rows", [person(1, NAME)])
     with pytest.raises(BadInput, match="no feature or tag of any model is declared as a subject"):
         run(bench, subject=NAME)
+
+
+def test_what_the_catalog_had_deleted_before_is_off_its_pages_too(people):
+    with writing(people.engine) as transaction:
+        rows = [{"segment": "s", "reason": "odd", "raw": f"{NAME} {n}" * 50} for n in range(50)]
+        transaction.execute(c.rejected.insert(), rows)
+    with writing(people.engine) as transaction:
+        transaction.execute(c.rejected.delete().where(c.rejected.c.segment == "s"))
+    run(people, prediction="p0")
+    assert not [path for path, _ in places(people.folder.root, [f"{NAME} 7{NAME} 7"]) if path.startswith("catalog")]

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import datetime  # noqa: TC003 - the description of the API reads it
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from watchglass.errors import BadInput
 from watchglass.store import catalog as c
 from watchglass.store.models import microseconds, moment
+from watchglass.store.schemas.registered import checked_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Mapping
 
     from sqlalchemy.engine import Connection, Engine
 
     from watchglass.records import Json
-
-PAGE: Final = 50
-MOST: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class Audit:
     time: datetime
     action: str
     who: str | None
-    record: dict[str, Json]
+    record: dict[str, object]
 
 
 def note(transaction: Connection, action: str, who: str | None, record: Mapping[str, Json], now: datetime) -> int:
@@ -43,18 +40,25 @@ def note(transaction: Connection, action: str, who: str | None, record: Mapping[
     return int(key[0]) if key else 0
 
 
-def audits(
-    engine: Engine, *, action: str | None = None, before: int | None = None, limit: int = PAGE
-) -> Sequence[Audit]:
-    """List records, newest first; the next page is of those `before` the last one's number. Raises `BadInput` for a limit that cannot be."""
-    if not 1 <= limit <= MOST:
-        message = f"limit cannot be {limit}: 1 to {MOST} would do"
-        raise BadInput(message)
-    query = sa.select(c.audit).order_by(c.audit.c.id.desc()).limit(limit)
+@dataclass(frozen=True, slots=True)
+class Audits:
+    """A page, newest first; `next` is where the next one begins (`after`), None where there are no more."""
+
+    audits: tuple[Audit, ...]
+    next: int | None
+
+
+def audits(engine: Engine, *, action: str | None = None, limit: int = 100, after: int | None = None) -> Audits:
+    """List records, of one action or of all, at most `limit`, those older than the one with the id `after`."""
+    limit = checked_limit(limit)
+    query = sa.select(c.audit).order_by(c.audit.c.id.desc()).limit(limit + 1)
     if action is not None:
         query = query.where(c.audit.c.action == action)
-    if before is not None:
-        query = query.where(c.audit.c.id < before)
+    if after is not None:
+        query = query.where(c.audit.c.id < after)
     with engine.connect() as connection:
-        found = connection.execute(query).all()
-    return [Audit(row.id, moment(row.time), row.action, row.who, json.loads(row.record)) for row in found]
+        found = [
+            Audit(row.id, moment(row.time), row.action, row.who, json.loads(row.record))
+            for row in connection.execute(query)
+        ]
+    return Audits(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)

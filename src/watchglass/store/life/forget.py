@@ -13,7 +13,7 @@ from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.life import audit, forget_catalog, forget_leftovers
-from watchglass.store.life.forget_asked import sealed
+from watchglass.store.life.forget_asked import Asked, asked, sealed
 from watchglass.store.life.forget_files import IDS, Rewritten, aggregated, rewrite, touched
 from watchglass.store.life.forget_find import found_keys
 from watchglass.store.life.forget_held import held
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from watchglass.records import Json
     from watchglass.store.folder import Folder
-    from watchglass.store.life.forget_asked import Asked
     from watchglass.store.life.forget_held import Held
     from watchglass.store.segments import Segment
 
+__all__ = ["Asked", "Forgotten", "asked", "forget"]
 _NOT_LOOKED_AT = ("artifacts", "runs", "metrics", "logs")
 
 

@@ -1,0 +1,96 @@
+"""A request to forget somebody → the store without their rows, and the record of it; who may record may ask this."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from watchglass.errors import BadInput, UnknownName, WatchglassError
+from watchglass.store.catalog import connect
+from watchglass.store.life.forget import Asked, Forgotten, asked, forget
+from watchglass.store.reader import close_reader
+from watchglass.web import urls
+from watchglass.web.bodies import Patience, pieces
+from watchglass.web.pages import json
+from watchglass.web.taking import from_here, refusal
+from watchglass.web.taking_docs import ANSWERS
+
+if TYPE_CHECKING:
+    from watchglass.store.folder import Folder
+
+_LARGEST: Final = 1 << 20
+_PATIENCE: Final = Patience(10.0, 30.0)
+_TEXTS: Final = ("subject", "prediction", "where", "model", "environment", "who", "reason")
+_EXAMPLE: Final = {"subject": "ana", "who": "the data protection officer", "dry": True}
+_BODY: Final[dict[str, object]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {**{name: {"type": "string"} for name in _TEXTS}, "dry": {"type": "boolean"}},
+                    "description": "Exactly one of subject, prediction and where; where needs model.",
+                },
+                "example": _EXAMPLE,
+            }
+        },
+    }
+}
+_ANSWERS: Final[dict[int | str, dict[str, object]]] = {
+    404: {"description": "There is no such model.", "content": ANSWERS[400]["content"]},
+    **{status: ANSWERS[status] for status in (400, 403, 408, 413, 503)},
+}
+
+
+def router(folder: Folder) -> APIRouter:
+    """Make the route of a store that may be written."""
+    routes = APIRouter(prefix=urls.API, tags=["life of data"])
+
+    @routes.post("/forget", response_model=Forgotten, responses=_ANSWERS, openapi_extra=_BODY)
+    async def remove(request: Request) -> Response:
+        """Remove rows physically: predictions, labels and feedback, from files, cells, log and catalog. It cannot be taken back."""
+        try:
+            from_here(request)
+            parts = [part async for part in pieces(request, _LARGEST, _PATIENCE)]
+            about, dry = _read(b"".join(parts))
+            return json(await run_in_threadpool(_forgotten, folder, about, dry=dry))
+        except UnknownName as error:
+            return json({"error": str(error)}, 404)
+        except (WatchglassError, OSError) as error:
+            return refusal(error)
+
+    return routes
+
+
+def _read(body: bytes) -> tuple[Asked, bool]:
+    """Read what is asked; raises `BadInput`."""
+    try:
+        found = orjson.loads(body)
+    except ValueError as error:
+        message = f"the body is not JSON: {error}"
+        raise BadInput(message) from None
+    if not isinstance(found, dict):
+        message = f"the body is not an object: {orjson.dumps(_EXAMPLE).decode()} would do"
+        raise BadInput(message)
+    dry = found.pop("dry", False)
+    if not isinstance(dry, bool):
+        message = f"dry cannot be {dry!r:.80}: true or false would do"
+        raise BadInput(message)
+    for name, value in found.items():
+        if name not in _TEXTS or not (value is None or isinstance(value, str)):
+            message = f"{name[:80]!r} cannot be {value!r:.80}: texts under {', '.join(_TEXTS)} would do"
+            raise BadInput(message)
+    return asked(**found), dry
+
+
+def _forgotten(folder: Folder, about: Asked, *, dry: bool) -> Forgotten:
+    engine = connect(folder)
+    try:
+        return forget(folder, engine, about, dry=dry)
+    finally:
+        close_reader(engine)
+        engine.dispose()
