@@ -143,10 +143,10 @@ def _sidecar(path: Path) -> dict[str, object] | None:
         found = json.loads(path.with_name(path.name + ".json").read_bytes())
     except (FileNotFoundError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and _tells(found) else None
+    return found if isinstance(found, dict) and tells(found) else None
 
 
-def _tells(about: Mapping[str, object]) -> bool:
+def tells(about: Mapping[str, object]) -> bool:
     """Say whether a sidecar tells what is needed: a kind, a model, and which column is what."""
     wanted = {"predictions": ("time",), "labels": ("time", "id", "label")}.get(str(about.get("kind")))
     columns = about.get("columns")

@@ -16,6 +16,7 @@ from watchglass.store.compact import compact, engine_room
 from watchglass.store.doctor.visit import Finding
 from watchglass.store.quarantine import set_aside
 from watchglass.store.quoting import literal
+from watchglass.store.segments import tells
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,7 +167,7 @@ def _sidecar_fault(sidecar: Path) -> str | None:
         return "its sidecar does not say that it holds predictions or labels"
     if not isinstance(about.get("model"), str) or not isinstance(about.get("columns"), dict):
         return "its sidecar does not name the model and the columns"
-    return None
+    return None if tells(about) else "its sidecar says of a column, or of all rows, what is no text"
 
 
 def _parquet_fault(visit: Visit, path: Path) -> str | None:
