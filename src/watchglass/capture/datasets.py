@@ -185,7 +185,7 @@ def _with_pyarrow(_: str, path: str, columns: Sequence[str]) -> Iterator[object]
 
 def _with_polars(name: str, path: str, columns: Sequence[str]) -> Iterator[object]:
     polars = need(name, extra="polars", to="read Parquet")
-    frame = polars.read_parquet(path) if ending(path) in _PARQUET else polars.read_ipc(path, memory_map=False)
+    frame = polars.read_parquet(path) if ending(path) in _PARQUET else polars.read_ipc(path)
     _require(path, frame.columns, columns)
     yield frame.select(list(columns))
 

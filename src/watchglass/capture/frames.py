@@ -112,6 +112,7 @@ def log_labels(  # noqa: PLR0913 - the settled public face
     shared: dict[str, object] = {"model": checked(model, "model"), "environment": checked(environment, "environment")}
     columns: dict[str, str | None] = {"id": id, "label": label, "time": time}
     done = missing = 0
+    table = None
     try:
         for table in tables(frame, [name for name in columns.values() if name is not None], time):
             batch = Batch("labels", taken(table), columns, (), (), shared, retract_missing)
@@ -122,7 +123,13 @@ def log_labels(  # noqa: PLR0913 - the settled public face
             raise
         message = f"{error} The {done} labels before it are recorded."
         raise BadInput(message) from error
+    if table is None:
+        _warn_of_nothing("labels", model)
     return Taken(done, missing)
+
+
+def _warn_of_nothing(kind: str, model: object) -> None:
+    drops.warn("empty frame", f"a frame of {kind} for model {model!r} has no rows: nothing is recorded")
 
 
 class Taken(int):
@@ -148,10 +155,7 @@ def _log(batch: Batch) -> int:
     """Check, announce the columns, and write; what the disk refuses is counted row by row."""
     _check_names(batch)
     if batch.sheet.rows == 0:
-        drops.warn(
-            "empty frame",
-            f"a frame of {batch.kind} for model {batch.shared['model']!r} has no rows: nothing is recorded",
-        )
+        _warn_of_nothing(batch.kind, batch.shared["model"])
         return 0
     columnar = _check_cells(batch)
     here = recorder.current()
