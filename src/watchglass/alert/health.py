@@ -14,6 +14,7 @@ from watchglass.explain.slices import Fallen
 from watchglass.monitor.accuracy import accuracy
 from watchglass.records import ModelStatus, Point
 from watchglass.store import judgements
+from watchglass.store.catalog import check_version
 from watchglass.store.graph import take_in
 from watchglass.store.histories import environments, history
 from watchglass.store.models import model_named, model_names
@@ -38,6 +39,7 @@ def statuses(folder: Folder, engine: Engine) -> Sequence[ModelStatus]:
     take_in(folder, engine)
     found = []
     with engine.connect() as connection:
+        check_version(connection)
         models = [model_named(connection, name) for name in model_names(connection)]
     for model in models:
         for environment in environments(folder, engine, model.name) or ["live"]:

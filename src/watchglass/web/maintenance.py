@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from watchglass.capture.drops import warn
 from watchglass.capture.segment import LOGS
+from watchglass.errors import StoreTooNew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,8 @@ _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 _STEADY: Final = 120.0  # a process that lived so long starts anew at once
 _PR_SET_PDEATHSIG: Final = 1
+_TOO_NEW: Final = 3
+"""The exit code of a process that found the store taken over by a newer package: starting again would not help."""
 
 
 class Maintenance:
@@ -80,6 +83,8 @@ class Maintenance:
             if code == 0 or self._ending.is_set():
                 wait = _FIRST_WAIT
                 continue
+            if code == _TOO_NEW:
+                return  # the process has said so; what comes waits in the log until the server is upgraded
             self.restarts += 1
             wait = _FIRST_WAIT if time.monotonic() - begun > _STEADY else min(wait * 2, _LONGEST_WAIT)
             looked -= LOOKED_EVERY  # what it was to do is not done
@@ -168,7 +173,11 @@ def main() -> None:
     with suppress(OSError):
         os.nice(10)  # requests, pages and questions go first
     if not stop.wait(0):
-        keep(path, stop)
+        try:
+            keep(path, stop)
+        except StoreTooNew as error:
+            _LOG.warning("the store is kept no more: %s", error)
+            sys.exit(_TOO_NEW)
 
 
 def keep(path: str, stop: Stop) -> None:
@@ -220,6 +229,8 @@ def _tried_again(what: str) -> Iterator[None]:
     """Tell of what failed, at most once a minute for each step: a full disk must not end this process."""
     try:
         yield
+    except StoreTooNew:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the next round tries again
         warn(what, f"{what} failed and is tried again: {type(error).__name__}: {error}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from watchglass.errors import BadInput, UnknownName, WatchglassError
+from watchglass.errors import BadInput, StoreTooNew, UnknownName, WatchglassError
 from watchglass.web import urls
 from watchglass.web.headers import SECURITY
 from watchglass.web.pages import bare_page, json
@@ -58,6 +58,8 @@ def _ours(request: Request, error: Exception) -> Response:
         return _answer(request, 404, str(error))
     if isinstance(error, BadInput):
         return _answer(request, 400, str(error))
+    if isinstance(error, StoreTooNew):
+        return _answer(request, 503, str(error))
     _LOG.error("%s %s: %s", request.method, request.url.path, error)
     return _answer(request, 500, str(error))
 
