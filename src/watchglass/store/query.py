@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import duckdb
@@ -22,13 +22,14 @@ from watchglass.store.rows import FEEDBACK, LABEL, METRIC, PREDICTION
 from watchglass.store.snapshot import feedback_parts, label_parts, log_parts, metric_parts, prediction_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
     from sqlalchemy.engine import Engine
 
     from watchglass.store.folder import Folder
     from watchglass.store.reader import Moment
+    from watchglass.store.snapshot import File
 
 T = TypeVar("T")
 _COMMON: Final = ", ".join("coalesce(weight, 1) AS weight" if name == "weight" else name for name in PREDICTION)
@@ -72,13 +73,21 @@ def session(
 
 @contextmanager
 def _bound(
-    folder: Folder, engine: Engine, asked: frozenset[str], model: str | None, needed: frozenset[str] | None
+    folder: Folder,
+    engine: Engine,
+    asked: frozenset[str],
+    model: str | None,
+    needed: frozenset[str] | None,
+    files: Callable[[Sequence[File]], Sequence[File]] | None = None,
 ) -> Iterator[Moment]:
     """Give a moment of the store with these views."""
     tables = {name: _TABLES[name] for name in asked if name in _TABLES}
     with reader_of(folder, engine).moment(engine, rows=bool(asked & _ROWS), needed=needed, tables=tables) as moment:
         if model is not None and model not in moment.snapshot.columns:
             raise UnknownName.named("model", model, moment.snapshot.columns, step="watchglass models")
+        if files is not None:
+            found = replace(moment.snapshot, files=tuple(files(moment.snapshot.files)))
+            moment = replace(moment, snapshot=found)  # noqa: PLW2901 - the same moment, less of it
         found, tail = moment.snapshot, moment.tail
         if "predictions" in asked:
             _view(moment, "predictions", _predictions(moment, model))
@@ -165,9 +174,15 @@ def _held(moment: Moment, query: str, values: dict[str, object]) -> Table:
 
 
 def answered(
-    folder: Folder, engine: Engine, question: Question, verb: Callable[[Moment, str, dict[str, object]], T]
+    folder: Folder,
+    engine: Engine,
+    question: Question,
+    verb: Callable[[Moment, str, dict[str, object]], T],
+    files: Callable[[Sequence[File]], Sequence[File]] | None = None,
 ) -> T:
     """Check a question, bind its views, and let `verb` run its text with its values; raises as `ask` does.
+
+    `files` chooses those of the manifest that are read; None: all.
 
     What fails because a file was replaced, and gone before it was read, or because a column is meant that no word of
     the question names, is planned anew.
@@ -183,7 +198,7 @@ def answered(
     for _ in range(_PLANS):
         try:
             with (
-                _bound(folder, engine, asked.views, question.model, needed) as moment,
+                _bound(folder, engine, asked.views, question.model, needed, files) as moment,
                 _stopped(moment.connection, question.seconds),
             ):
                 return verb(moment, query, values)
