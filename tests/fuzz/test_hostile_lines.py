@@ -53,7 +53,11 @@ def told(row, name):
     found = row.get(name)
     if not isinstance(found, str):
         return None
-    return {key: value for key, value in json.loads(found).items() if value is not None} or None
+    try:
+        fields = json.loads(found)
+    except RecursionError:  # deeper than Python reads: DuckDB gives it as it is
+        return found
+    return {key: value for key, value in fields.items() if value is not None} or None
 
 
 @pytest.mark.parametrize("part", CHOSEN)
