@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -22,7 +23,7 @@ from watchglass.store.catalog import writing
 from watchglass.store.columns import IN_FILES, SQL_TYPES, admitted, tell
 from watchglass.store.lines import Rejected, model_in, shown
 from watchglass.store.schemas.aside import keep_aside
-from watchglass.store.segments import delete, opened, sealed
+from watchglass.store.segments import NAMES_AT_ONCE, delete, opened, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,7 +62,7 @@ def _upsert(table: sa.Table) -> Insert:
         changed["time"] = sa.func.min(news["time"], table.c.time)
     if table is c.columns:
         changed["declared"] = sa.func.max(news["declared"], table.c.declared)
-        changed["whole"] = sa.func.coalesce(table.c.whole, news["whole"])
+        changed["whole"] = sa.func.coalesce(table.c.whole, news["whole"])  # what was seen holds
     if table is c.drops:
         changed["rows"] = sa.func.max(news["rows"], table.c.rows)
     if table is c.runs:
@@ -154,11 +155,7 @@ def _model(batch: Batch, line: Line) -> None:
         rule_of(cast("Line", line["feedback"]))  # a rule that cannot hold is refused here, with its line
         values["feedback"] = _text(line["feedback"])
     _put(batch, c.models, {"name": name, "slices": json.dumps(line.get("slices") or []), **values})
-    for entry in declared(line.get("schema")) or ():
-        said = {key: entry.get(key) for key in ("role", "name", "type", "purpose", "unit")}
-        whole, since = entry.get("whole"), None if entry["role"] in IN_FILES else line.get("time")
-        more = {"model": name, "whole": 1 if whole else None, "declared": 1, "since": since}
-        _put(batch, c.columns, {**cast("dict[str, Json]", said), **more})
+    _declared(batch, line)
     if line.get("version") is not None:
         version = {
             "model": name,
@@ -167,6 +164,15 @@ def _model(batch: Batch, line: Line) -> None:
             "artifact_version": artifact.get("version"),
         }
         _put(batch, c.model_versions, {**version, "run": line.get("run"), "time": line.get("time")})
+
+
+def _declared(batch: Batch, line: Line) -> None:
+    """Take what a model's event says of its columns."""
+    for entry in declared(line.get("schema")) or ():
+        said = {key: entry.get(key) for key in ("role", "name", "type", "purpose", "unit")}
+        whole, since = entry.get("whole"), None if entry["role"] in IN_FILES else line.get("time")
+        more = {"model": line["name"], "whole": 1 if whole else None, "declared": 1, "since": since}
+        _put(batch, c.columns, {**cast("dict[str, Json]", said), **more})
 
 
 def _schema(batch: Batch, line: Line) -> None:
@@ -226,7 +232,7 @@ def _store(connection: Connection, batch: Batch, segment: str) -> None:
 
 def _register(connection: Connection, rows: Sequence[dict[str, Json]], segment: str) -> None:
     """Register columns; of what a model has one of (its label), the one that was said last stays."""
-    found = admitted(connection, rows, segment)
+    found = admitted(connection, sorted(rows, key=lambda row: not row.get("declared")), segment)
     for row in found.taken:
         if row["role"] not in IN_FILES:
             same = (c.columns.c.model == row["model"]) & (c.columns.c.role == row["role"])
@@ -285,8 +291,37 @@ def _take_segment(engine: Engine, segment: Segment) -> int:
 def take_in(folder: Folder, engine: Engine) -> None:
     """Bring the catalog up to the end of the graph log."""
     with opened(folder.graph_log) as held:
+        if len(held) > 1:
+            _declare(engine, held)
         for segment in held:
             _take_segment(engine, segment)
+
+
+def _declare(engine: Engine, held: Sequence[Segment]) -> None:
+    """Register what several segments declare before what any of them shows: one may be older than the declaration that came first.
+
+    Their lines are taken in as ever after this; what is wrong with one is told then.
+    """
+    known: dict[str, int] = {}
+    with engine.connect() as connection:
+        for first in range(0, len(held), NAMES_AT_ONCE):
+            names = [segment.name for segment in held[first : first + NAMES_AT_ONCE]]
+            query = sa.select(c.graph_segments.c.name, c.graph_segments.c.offset)
+            found = connection.execute(query.where(c.graph_segments.c.name.in_(names)))
+            known |= {name: int(offset) for name, offset in found}
+    behind = [segment for segment in held if segment.size > known.get(segment.name, 0)]
+    batch: Batch = {}
+    for segment in behind if len(behind) > 1 else ():
+        for raw in segment.lines(known.get(segment.name, 0)).split(b"\n"):
+            if b'"schema":' in raw:
+                with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+                    _declared(batch, json.loads(raw.decode()))
+    rows = [row for row in batch.get(c.columns, ()) if row["role"] in IN_FILES]
+    if rows:
+        with writing(engine) as connection:
+            taken = admitted(connection, rows, "").taken
+            if taken:
+                connection.execute(_upsert(c.columns), taken)
 
 
 def sweep(folder: Folder, engine: Engine) -> int:

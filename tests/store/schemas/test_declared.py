@@ -90,6 +90,28 @@ def test_a_type_that_is_declared_after_the_rows_is_told_once_and_changes_nothing
     assert features(bench) == [{"ink": 0.1}]
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_declaration_wins_over_rows_of_which_nothing_was_taken_in_yet(bench, apart):
+    """The segment of a process that runs for long is older than the declaration that its rows came after."""
+    shown = {"kind": "schema", "model": "digits", "columns": [["feature", "zip", "number"]], "time": BEGIN + 1}
+    said = {
+        "kind": "model",
+        "name": "digits",
+        "schema": [{"name": "zip", "type": "text"}, {"name": "y"}],
+        "time": BEGIN,
+    }
+    wrong = {**said, "schema": [{"name": "zip", "type": "text"}, {"name": "ZIP", "type": "text"}]}
+    for part in [[shown], [wrong], [said]] if apart else [[shown, wrong, said]]:
+        bench.write("graph", part)
+    bench.write("rows", [prediction(1, features={"zip": "01234"})])
+    assert features(bench) == [{"zip": "01234"}]
+    reasons = [row["reason"].partition(":")[0] for row in bench.ask("SELECT reason FROM rejected ORDER BY id")]
+    assert sorted(reasons) == [
+        "feature 'ZIP' of model 'digits' is not recorded, its values are kept as NULL",
+        "not a graph event",
+    ], "what is wrong with a line is told once"
+
+
 def test_of_a_label_the_last_declaration_stays(bench):
     declared(bench, {"name": "y", "role": "label", "type": "number"})
     declared(bench, {"name": "truth", "role": "label", "type": "text"})
