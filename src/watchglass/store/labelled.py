@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from watchglass.store.labels.earliest import losers
-from watchglass.store.labels.indexes import Wanted, file_hashes, hashes_in, index_of, locate, rows_of, twice
-from watchglass.store.labels.told import at_once, contribute, in_turn, served
+from watchglass.store.labels.indexes import (
+    Wanted,
+    file_hashes,
+    index_of,
+    keyed,
+    locate_among,
+    locate_keys,
+    rows_of,
+    twice,
+)
+from watchglass.store.labels.told import contribute, in_turn, once, served
+from watchglass.store.quoting import literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,77 +77,72 @@ def count_labels(
 
 
 def _join(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str], repeated: str, sign: int) -> None:
-    """Join all labels with all predictions; ids with several labels apart, in turn."""
+    """Join all labels with all predictions; the labels of ids that have several are put in turn before."""
     if not files.predictions or not files.labels:
         return
-    predictions, labels = f"({_all(files.predictions)})", _all(files.labels)
-    lost = losers(connection, files.predictions, repeated)
-    if lost:
+    predictions = f"(SELECT * FROM {_all(files.predictions)})"
+    if lost := losers(connection, files.predictions, repeated):
         predictions = f"(FROM {rows_of(files.predictions)} ANTI JOIN {lost} USING (filename, file_row_number))"
+    steps = once(f"SELECT * FROM {_all(files.labels)}")
     hashes = file_hashes(files.labels)
     hashes.sort()
-    several = twice(hashes)
-    if len(several):
-        said = _said(connection, files.labels, Wanted.of(several))
+    if len(several := twice(hashes)):
+        del hashes
+        locate_among(connection, files.labels, Wanted.of(several), "several")
+        labels = keyed(files.labels)
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE several AS SELECT DISTINCT environment, id FROM said_of_several"
+            f"CREATE OR REPLACE TEMP TABLE said_of_several AS {_SAID} {labels} SEMI JOIN several USING (row_key)"
         )
-        labels = f"FROM ({labels}) ANTI JOIN several USING (environment, id)"
-        wanted = Wanted.of(hashes_in(connection, "several"))
-        if hit := locate(connection, files.predictions, wanted, "served_places"):
-            own = f"(FROM {rows_of(hit)} SEMI JOIN served_places USING (filename, file_row_number){_without(lost)})"
-            contribute(connection, in_turn(served(connection, own, tags), said, tags), sign, tags)
-    contribute(connection, at_once(served(connection, predictions, tags), f"{_SAID} ({labels})", tags), sign, tags)
+        steps = (
+            f"{once(f'{_SAID} {labels} ANTI JOIN several USING (row_key)')} UNION ALL {in_turn('FROM said_of_several')}"
+        )
+    contribute(connection, served(connection, predictions, tags), steps, sign, tags)
 
 
 def _all(files: Sequence[Indexed]) -> str:
-    listed = ", ".join(f"'{str(file.path).replace(chr(39), chr(39) * 2)}'" for file in files)
-    return f"FROM read_parquet([{listed}], union_by_name = true)"
-
-
-def _without(lost: str | None) -> str:
-    return f" ANTI JOIN {lost} USING (filename, file_row_number)" if lost else ""
-
-
-def _said(connection: duckdb.DuckDBPyConnection, labels: Sequence[Indexed], wanted: Wanted) -> str:
-    """Make the table of all labels of some hashes."""
-    hit = locate(connection, labels, wanted, "said_places")
-    source = f"{rows_of(hit)} SEMI JOIN said_places USING (filename, file_row_number)"
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE said_of_several AS {_SAID} {source}")
-    return f"{_SAID} said_of_several"
+    return f"read_parquet([{', '.join(literal(str(file.path)) for file in files)}], union_by_name = true)"
 
 
 def _look_up(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str]) -> None:
     """Find the rows and labels that the new files touch by the indexes, and tell what is said of them now from what was."""
-    wanted = Wanted.of(
-        np.concatenate(
-            [
-                *_met(files.new(files.labels), files.predictions),
-                *_met(files.new(files.predictions), files.labels),
-                np.empty(0, dtype=np.uint64),
-            ]
-        )
-    )
-    hit = locate(connection, files.predictions, wanted, "served_places")
-    told = locate(connection, files.labels, wanted, "said_places")
-    if not hit or not told:
+    new = files.new(files.predictions)
+    met = _met(new, files.labels) if new else []
+    wanted = Wanted.of(np.concatenate([file_hashes(files.new(files.labels)), *met]))
+    hit = locate_keys(connection, files.predictions, wanted, "served_rows")
+    told = locate_keys(connection, files.labels, wanted, "said_rows") if hit else []
+    if not told:
         return
-    source = f"(FROM {rows_of(hit)} JOIN served_places USING (filename, file_row_number))"
+    source = f"(SELECT * FROM {keyed(hit)} JOIN served_rows USING (row_key))"
+    more = ", row_key, position"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE touched AS {served(connection, source, tags, more=more)}")
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE touched AS {served(connection, source, tags, more=', filename, file_row_number, position')}"
+        f"CREATE OR REPLACE TEMP TABLE said_now AS SELECT environment, id, label, time, position, several FROM {keyed(told)} JOIN said_rows USING (row_key)"
     )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE said_now AS SELECT environment, id, label, time, position"
-        f" FROM {rows_of(told)} JOIN said_places USING (filename, file_row_number)"
-    )
-    old = f"WHERE position <= {files.mark}"
-    for sign, among in ((1, ""), (-1, old)):
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE touched_twice AS SELECT environment, id FROM touched {among} GROUP BY ALL HAVING count(*) > 1"
-        )
-        lost = losers(connection, [file for file in hit if not among or file.position <= files.mark], "touched_twice")
-        predictions = f"FROM touched{_without(lost)} {among}"
-        contribute(connection, in_turn(predictions, f"{_SAID} said_now {among}", tags), sign, tags)
+    before = f"position <= {files.mark}"
+    twice_now = connection.execute("SELECT environment, id FROM touched GROUP BY ALL HAVING count(*) > 1").fetchall()
+    now = f"{once('FROM said_now WHERE NOT several')} UNION ALL {in_turn('FROM said_now WHERE several')}"
+    was = in_turn(f"FROM said_now WHERE {before}", -1)
+    if not new and not twice_now:
+        contribute(connection, "FROM touched", f"{now} UNION ALL {was}", 1, tags)
+        return
+    for among, steps in (("true", now), (before, was)):
+        contribute(connection, _counting(connection, hit, among), steps, 1, tags)
+
+
+def _counting(connection: duckdb.DuckDBPyConnection, hit: Sequence[Indexed], among: str) -> str:
+    """Write the SELECT of the touched rows that count, of some of the files."""
+    several = f"SELECT environment, id FROM touched WHERE {among} GROUP BY ALL HAVING count(*) > 1"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE touched_twice AS {several}")
+    if not connection.execute("SELECT 1 FROM touched_twice LIMIT 1").fetchall():
+        return f"FROM touched WHERE {among}"
+    chosen = connection.execute(
+        f"SELECT DISTINCT row_key >> 32 FROM touched SEMI JOIN touched_twice USING (environment, id) WHERE {among}"
+    ).fetchall()
+    places = sorted(place for (place,) in chosen)
+    lost = losers(connection, [hit[place] for place in places], "touched_twice")
+    names = ", ".join(f"({place}, {literal(str(hit[place].path))})" for place in places)
+    gone = f"SELECT (place::BIGINT << 32) + file_row_number AS row_key FROM {lost} JOIN (VALUES {names}) v(place, filename) USING (filename)"
+    return f"FROM touched ANTI JOIN ({gone}) USING (row_key) WHERE {among}"
 
 
 def _met(files: Sequence[Indexed], others: Sequence[Indexed]) -> list[Hashes]:

@@ -30,6 +30,7 @@ _LEAST_BITS: Final = 12
 _MOST_BITS: Final = 24
 _SPARE_BITS: Final = 4
 """A map of sixteen times as many bits as hashes are wanted lets one in sixteen of the others pass."""
+_ROWS: Final = (1 << 32) - 1
 _SEARCHED: Final = 64
 """Where a file has so many times the hashes that are wanted, each is searched for; else all of the file's are looked at."""
 
@@ -118,10 +119,18 @@ class Wanted:
             return np.empty(0, dtype=np.intp)
         if len(hashes) > _SEARCHED * len(self.hashes):
             return _each(hashes, self.hashes)
-        maybe = np.flatnonzero(self.near[_low(hashes, len(self.near).bit_length() - 1)])
+        maybe = np.flatnonzero(self.near.take(_low(hashes, len(self.near).bit_length() - 1)))
         close = hashes[maybe]
         place = np.minimum(np.searchsorted(self.hashes, close), len(self.hashes) - 1)
         return cast("NDArray[np.intp]", maybe[self.hashes[place] == close])
+
+    def have(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Say of each hash, in any order, whether it is wanted."""
+        found = np.zeros(len(hashes), dtype=np.bool_)
+        if len(self.hashes):
+            place = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+            found[:] = self.hashes[place] == hashes
+        return found
 
 
 def _low(hashes: Hashes, bits: int) -> NDArray[np.intp]:
@@ -138,36 +147,79 @@ def _each(hashes: Hashes, wanted: Hashes) -> NDArray[np.intp]:
     return np.concatenate([np.arange(first[at], end[at]) for at in found.tolist()])
 
 
-def locate(
-    connection: duckdb.DuckDBPyConnection, files: Iterable[Indexed], wanted: Wanted, table: str
-) -> list[Indexed]:
-    """Make the table (filename, file_row_number, position) of the rows that may have the wanted ids; gives the files that have some."""
-    hit: list[Indexed] = []
-    places: list[NDArray[np.int64]] = []
+class Spot(NamedTuple):
+    """Rows of a file that may have wanted ids, and their hashes."""
+
+    file: Indexed
+    rows: NDArray[np.int64]
+    hashes: Hashes
+
+
+def spots(files: Iterable[Indexed], wanted: Wanted) -> list[Spot]:
+    """Give the files that may have wanted ids, each with the rows."""
+    found = []
     for file in files:
         hashes, rows = index_of(file)
         at = wanted.at(hashes)
         if len(at):
-            hit.append(file)
-            places.append(rows[at].astype(np.int64))
-    listed = np.concatenate(places) if places else np.empty(0, dtype=np.int64)
-    number = np.repeat(np.arange(len(hit)), [len(rows) for rows in places]) if hit else np.empty(0, dtype=np.int64)
-    connection.register("found_rows", {"file": number.astype(np.int64), "row": listed})
+            found.append(Spot(file, rows[at].astype(np.int64), hashes[at]))
+    return found
+
+
+def locate(
+    connection: duckdb.DuckDBPyConnection, files: Iterable[Indexed], wanted: Wanted, table: str
+) -> list[Indexed]:
+    """Make the table (filename, file_row_number, position) of the rows that may have the wanted ids; gives the files that have some."""
+    found = spots(files, wanted)
+    _keys(connection, found, f"{table}_keys")
+    names = np.asarray([str(spot.file.path) for spot in found], dtype=object)
+    connection.register("found_files", {"file": np.arange(len(found)), "name": names})
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT name::VARCHAR AS filename, row_key & {_ROWS} AS file_row_number, position"
+        f" FROM {table}_keys JOIN found_files ON row_key >> 32 = file"
+    )
+    connection.unregister("found_files")
+    connection.execute(f"DROP TABLE {table}_keys")
+    return [spot.file for spot in found]
+
+
+def locate_keys(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Indexed], wanted: Wanted, table: str
+) -> list[Indexed]:
+    """Make the table (row_key, position, several) of the rows that may have the wanted ids, by the keys of `keyed` of the files that it gives."""
+    found = spots(files, wanted)
+    _keys(connection, found, table)
+    return [spot.file for spot in found]
+
+
+def locate_among(connection: duckdb.DuckDBPyConnection, files: Sequence[Indexed], wanted: Wanted, table: str) -> bool:
+    """Make the same table by the keys of all the files; says whether there are such rows."""
+    found = {spot.file: spot for spot in spots(files, wanted)}
+    none = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64)
+    _keys(connection, [found.get(file, Spot(file, *none)) for file in files], table)
+    return bool(found)
+
+
+def _keys(connection: duckdb.DuckDBPyConnection, found: Sequence[Spot], table: str) -> None:
+    """Make a table of keys; `several` says of a row that its hash is not the only one."""
+    none = np.empty(0, dtype=np.int64)
+    hashes = np.concatenate([np.empty(0, dtype=np.uint64), *(spot.hashes for spot in found)])
+    ordered = np.sort(hashes)
     about = {
-        "file": np.arange(len(hit)),
-        "name": np.asarray([str(file.path) for file in hit], dtype=object),
-        "position": np.asarray([file.position for file in hit], dtype=np.int64),
+        "row_key": np.concatenate([none, *(spot.rows + (place << 32) for place, spot in enumerate(found))]),
+        "position": np.concatenate([none, *(np.full(len(spot.rows), spot.file.position) for spot in found)]),
+        "several": Wanted.of(twice(ordered)).have(hashes),
     }
-    connection.register("found_files", about)
-    try:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT name::VARCHAR AS filename, row AS file_row_number, position"
-            " FROM found_rows JOIN found_files USING (file)"
-        )
-    finally:
-        connection.unregister("found_rows")
-        connection.unregister("found_files")
-    return hit
+    connection.register("found_rows", about)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM found_rows")
+    connection.unregister("found_rows")
+
+
+def keyed(files: Sequence[Indexed]) -> str:
+    """Write the relation of files, each row with a number of its own (`row_key`): its file's place in the list, and its own in the file."""
+    listed = ", ".join(literal(str(file.path)) for file in files)
+    source = f"read_parquet([{listed}], union_by_name = true, file_row_number = true)"
+    return f"(SELECT * EXCLUDE file_row_number, (file_index::BIGINT << 32) + file_row_number AS row_key FROM {source})"
 
 
 def rows_of(files: Sequence[Indexed]) -> str:

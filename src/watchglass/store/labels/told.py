@@ -22,10 +22,10 @@ SAME: Final = (
     "coalesce(p.prediction = l.label OR TRY_CAST(p.prediction AS DOUBLE) = TRY_CAST(l.label AS DOUBLE), false)"
 )
 _MEASURES: Final = {
-    "labelled": "labelled * weight",
-    "correct": "correct * weight",
-    "labelled2": "labelled * weight * (weight - 1)",
-    "correct2": "correct * weight * (weight - 1)",
+    "labelled": "n * labelled * weight",
+    "correct": "n * correct * same::INT * weight",
+    "labelled2": "n * labelled * weight * (weight - 1)",
+    "correct2": "n * correct * same::INT * weight * (weight - 1)",
 }
 """Those that end in 2 are what sums of squares exceed sums by, absent while all weights are 1."""
 
@@ -55,50 +55,50 @@ def served(connection: duckdb.DuckDBPyConnection, source: str, tags: Sequence[st
     return f"SELECT id, environment, version, time, prediction, {weight}::BIGINT AS weight{kept}{more} FROM {source} WHERE time IS NOT NULL"
 
 
-def _shown(tags: Sequence[str]) -> str:
-    return "".join(f", p.{identifier(f'tag {tag}')}" for tag in tags)
+def once(labels: str) -> str:
+    """Write the SELECT of steps where no id has more than one label: it is labelled, and maybe right, from then on."""
+    return f"SELECT environment, id, label, time, 1::TINYINT AS labelled, 1::TINYINT AS correct FROM ({labels}) WHERE label IS NOT NULL"
 
 
-def at_once(predictions: str, labels: str, tags: Sequence[str]) -> str:
-    """Write the SELECT of what labels say where each prediction has one at most."""
+def in_turn(labels: str, sign: int = 1) -> str:
+    """Write the SELECT of the steps of labels, one after the other: each adds itself and takes away the one before.
+
+    `correct` is what a step adds to the right ones where its label is what was predicted.
+    """
+    window = "OVER (PARTITION BY environment, id ORDER BY time, label NULLS FIRST)"
+    told = f"SELECT environment, id, label, time, lag(label) {window} AS before FROM ({labels})"
+    changed = f"(SELECT * FROM ({told}) WHERE label IS DISTINCT FROM before)"
+    labelled = "(label IS NOT NULL)::TINYINT - (before IS NOT NULL)::TINYINT"
     return (
-        f"SELECT p.version, p.environment, p.time::DATE AS day, l.time::DATE AS known, p.weight{_shown(tags)},"
-        f" 1 AS labelled, {SAME}::INT AS correct"
-        f" FROM ({predictions}) p JOIN ({labels}) l USING (environment, id) WHERE l.label IS NOT NULL"
+        f"SELECT environment, id, label, time, ({sign} * ({labelled}))::TINYINT AS labelled, {sign}::TINYINT AS correct FROM {changed}"
+        f" UNION ALL SELECT environment, id, before, time, 0::TINYINT, {-sign}::TINYINT FROM {changed} WHERE before IS NOT NULL"
     )
 
 
-def in_turn(predictions: str, labels: str, tags: Sequence[str]) -> str:
-    """Write the SELECT of what labels say one after the other: each what it changes of the one before."""
-    told, before = (
-        "(l.label IS NOT NULL)::INT",
-        "OVER (PARTITION BY environment, id ORDER BY l.time, l.label NULLS FIRST)",
-    )
-    return (
-        f"SELECT p.version, p.environment, p.time::DATE AS day, l.time::DATE AS known, p.weight{_shown(tags)},"
-        f" {told} - coalesce(lag({told}) {before}, 0) AS labelled,"
-        f" {SAME}::INT - coalesce(lag({SAME}::INT) {before}, 0) AS correct"
-        f" FROM ({predictions}) p JOIN ({labels}) l USING (environment, id)"
-    )
-
-
-def contribute(connection: duckdb.DuckDBPyConnection, said: str, sign: int, tags: Sequence[str]) -> None:
-    """Add what is said (a SELECT of the above) to the table `cells`, or take it away, as it became known day by day."""
-    sums = ", ".join(f"sum({measure})::BIGINT AS {kind}" for kind, measure in _MEASURES.items())
+def contribute(
+    connection: duckdb.DuckDBPyConnection, predictions: str, steps: str, sign: int, tags: Sequence[str]
+) -> None:
+    """Add what the steps of labels change of predictions (as `served`) to the table `cells`, or take it away, day by day as it became known."""
     own = "".join(f", {identifier(f'tag {tag}')}" for tag in tags)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE said AS SELECT version, environment, day, known{own}, {sums} FROM ({said}) GROUP BY ALL"
+    counted = (
+        f"SELECT version, environment, p.time::DATE AS day, l.time::DATE AS known, weight{own}, labelled, correct, {SAME} AS same,"
+        f" count(*) AS n FROM ({predictions}) p JOIN ({steps}) l USING (environment, id) GROUP BY ALL"
     )
+    sums = ", ".join(f"sum({measure})::BIGINT AS {kind}" for kind, measure in _MEASURES.items())
+    said = f"SELECT version, environment, day, known{own}, {sums} FROM ({counted}) GROUP BY ALL"
+    if tags:  # summed once for all slices
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE said AS {said}")
+        said = "FROM said"
     kinds = ", ".join(_MEASURES)
     for chosen in slice_sets(tags, PAIR):
         name, there = _slice(chosen)
         summed = ", ".join(f"sum({kind})::BIGINT AS {kind}" for kind in _MEASURES)
         connection.execute(
             f"INSERT INTO cells SELECT version, environment, day, slice, '', kind, 0, NULL, known, {sign} * n FROM (UNPIVOT ("
-            f" SELECT version, environment, day, {name} AS slice, known, {summed} FROM said WHERE {there} GROUP BY ALL)"
+            f" SELECT version, environment, day, {name} AS slice, known, {summed} FROM ({said}) WHERE {there} GROUP BY ALL)"
             f" ON {kinds} INTO NAME kind VALUE n) WHERE n != 0"
         )
-    connection.execute("DROP TABLE said")
+    connection.execute("DROP TABLE IF EXISTS said")
 
 
 def _slice(chosen: Sequence[str]) -> tuple[str, str]:

@@ -47,7 +47,7 @@ def uncount(
     if joined and told:
         chosen = f"(FROM {rows_of(joined)} SEMI JOIN chosen USING (filename, file_row_number))"
         said = f"SELECT environment, id, label, time FROM {rows_of(told)} SEMI JOIN told_rows USING (filename, file_row_number)"
-        contribute(connection, in_turn(served(connection, chosen, tally.tags), said, tally.tags), -1, tally.tags)
+        contribute(connection, served(connection, chosen, tally.tags), in_turn(said), -1, tally.tags)
     return tally.deltas.write(folder, model)
 
 

@@ -1,0 +1,209 @@
+"""A month of labels → what joining them to their predictions takes, at first and after one more day, beside the bare statement.
+
+`python -m bench.labels [--rows 10000000]`: five models, three of five predictions labelled 6 to 54 hours later, one label in
+a hundred corrected. The bare statement is one join and count of the same files by version, day and day known, which is
+wrong where a label was corrected: that is what being right may cost a third of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import sqlalchemy as sa
+
+from bench.record import Row, note, say
+from watchglass.store import catalog as c
+from watchglass.store.catalog import connect, writing
+from watchglass.store.cells import follow
+from watchglass.store.folder import prepare
+from watchglass.store.labels.marks import Marks, set_marks
+from watchglass.store.parquet import write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Engine
+
+    from watchglass.store.folder import Folder
+
+MODELS: Final = ("churn", "credit", "demand", "fraud", "ranking")
+DAYS: Final = 30
+BEGIN: Final = 1_780_272_000_000_000  # 2026-06-01T00:00Z
+DAY: Final = 86_400_000_000
+SLICES: Final = ("channel", "site")
+FIRST, NEXT, MEMORY = 1.3, 0.5, 1500
+_SAME: Final = "(p.prediction = l.label OR TRY_CAST(p.prediction AS DOUBLE) = TRY_CAST(l.label AS DOUBLE))"
+
+
+def _rows(model: int, first: int, rows: int, per_day: int) -> str:
+    """Write the SELECT that rows are made of: ids as long and as random as UUIDs of version 7."""
+    return (
+        f"SELECT i, h, {BEGIN} + ((i - {first}) // {per_day}) * {DAY} + ((i - {first}) % {per_day}) * {DAY // per_day} AS stamp,"
+        f" substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-7' || substr(h, 13, 3) || '-8' || substr(h, 16, 3) || '-{model:02x}' || substr(h, 19, 10) AS id"
+        f" FROM (SELECT i, md5(i::VARCHAR) AS h FROM range({first}, {first + rows}) t(i))"
+    )
+
+
+def _predictions(source: str, model: str) -> str:
+    return (
+        f"SELECT id, make_timestamp(stamp) AS time, '{model}' AS model, '1' AS version, 'live' AS environment,"
+        " CASE WHEN i % 3 = 0 THEN 'yes' ELSE 'no' END AS prediction, NULL::DOUBLE AS prediction_number, 0.5 AS score,"
+        " NULL::BIGINT AS weight, struct_pack(channel := ['web', 'app', 'post'][1 + i % 3], site := 'site ' || (i % 12)) AS tags"
+        f" FROM ({source})"
+    )
+
+
+def _labels(source: str, model: str) -> str:
+    """Write the SELECT of labels: of three rows in five, some corrected a day later."""
+    delay = f"{DAY // 4} + (hash(i) % {2 * DAY})::BIGINT"
+    return (
+        f"SELECT id, make_timestamp(stamp + {delay} + again * {DAY}) AS time, '{model}' AS model, 'live' AS environment,"
+        f" CASE WHEN i % 3 = 0 OR (again = 1 AND i % 2 = 0) THEN 'yes' ELSE 'no' END AS label FROM ({source}), range(2) g(again)"
+        " WHERE hash(i + 7) % 5 < 3 AND (again = 0 OR hash(i + 9) % 100 = 0)"
+    )
+
+
+def _made(root: Path, rows: int) -> tuple[Folder, Engine, list[dict[str, object]]]:
+    """Make a store whose predictions are counted; gives the labels' files, one a model and day known, that are not listed yet."""
+    folder = prepare(root, create=True)
+    engine = connect(folder)
+    per_model = rows // len(MODELS)
+    per_day = per_model // DAYS
+    told: list[dict[str, object]] = []
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'; SET memory_limit = '2GB'")
+        for number, model in enumerate(MODELS):
+            first = number * per_model
+            for day in range(DAYS):
+                source = f"SELECT * REPLACE (stamp + {day * DAY} AS stamp) FROM ({_rows(number, first + day * per_day, per_day, per_day)})"
+                file = write(folder, connection, "predictions", model, _predictions(source, model), "time")
+                with writing(engine) as transaction:
+                    transaction.execute(c.files.insert(), [file] if file else [])
+            everything = _labels(_rows(number, first, per_day * DAYS, per_day), model)
+            connection.execute(f"CREATE OR REPLACE TABLE told AS {everything}")
+            for day in range(DAYS + 1):
+                edge = f"make_timestamp({BEGIN + day * DAY})"
+                select = f"SELECT * FROM told WHERE time >= {edge} AND time < {edge} + INTERVAL 1 DAY"
+                file = write(folder, connection, "labels", model, select, "time")
+                told += [file] if file else []
+            note(f"labels: {model} made")
+    with writing(engine) as transaction:
+        transaction.execute(c.models.insert(), [{"name": model, "slices": "[]", "time": BEGIN} for model in MODELS])
+        tags = [{"model": model, "role": "tag", "name": tag, "type": "text"} for model in MODELS for tag in SLICES]
+        transaction.execute(c.columns.insert(), tags)
+        seq = transaction.execute(sa.select(sa.func.max(c.files.c.seq))).scalar_one()
+        set_marks(transaction, Marks(seq, seq))  # the rows are counted: what is measured is the join alone
+    return folder, engine, told
+
+
+def _list(engine: Engine, files: Sequence[dict[str, object]]) -> int:
+    with writing(engine) as transaction:
+        transaction.execute(c.files.insert(), list(files))
+    return sum(int(str(file["rows"])) for file in files)
+
+
+def _followed(folder: Folder, engine: Engine) -> float:
+    begun = time.perf_counter()
+    follow(folder, engine)
+    return time.perf_counter() - begun
+
+
+def _bare(folder: Folder, labels: Sequence[dict[str, object]]) -> float:
+    """Give the seconds of the bare statement, model by model, which is faster than all at once."""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+        engine = connect(folder)
+        with engine.connect() as catalog:
+            rows = catalog.execute(
+                sa.select(c.files.c.model, c.files.c.path).where(c.files.c.kind == "predictions")
+            ).all()
+        engine.dispose()
+        begun = time.perf_counter()
+        for model in MODELS:
+            told, served = (
+                "[" + ", ".join(f"'{folder.tables / path}'" for path in paths) + "]"
+                for paths in (
+                    [str(file["path"]) for file in labels if file["model"] == model],
+                    [row.path for row in rows if row.model == model],
+                )
+            )
+            connection.execute(
+                f"SELECT version, environment, p.time::DATE, l.time::DATE, count(*), sum({_SAME}::INT) FROM read_parquet({served}) p"
+                f" JOIN read_parquet({told}) l USING (environment, id) GROUP BY ALL"
+            ).fetchall()
+        return time.perf_counter() - begun
+
+
+def _sums(folder: Folder) -> tuple[int, int]:
+    query = "SELECT sum(n) FILTER (kind = 'labelled'), sum(n) FILTER (kind = 'correct') FROM read_parquet(?) WHERE slice = ''"
+    found = duckdb.execute(query, [f"{folder.tables}/cells/*.parquet"]).fetchall()[0]
+    return int(found[0]), int(found[1])
+
+
+def _measured(rows: int, slices: Sequence[str]) -> list[Row]:
+    with tempfile.TemporaryDirectory() as root:
+        folder, engine, told = _made(Path(root) / "store", rows)
+        with writing(engine) as transaction:
+            transaction.execute(c.models.update().values(slices=str(list(slices)).replace("'", '"')))
+        edge = BEGIN + DAYS * DAY
+        before, after = ([file for file in told if (int(str(file["first"])) >= edge) == late] for late in (False, True))
+        joined = _list(engine, before)
+        _bare(folder, before)  # once for the page cache
+        first, limit = _followed(folder, engine), _bare(folder, before)
+        more = _list(engine, after)
+        then = _followed(folder, engine)
+        counted = _sums(folder)
+        engine.dispose()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    note(
+        f"{len(slices)} slices: first {first:.2f} s, bare {limit:.2f} s, one more day {then:.2f} s, {counted} labelled and correct"
+    )
+    ground = f"{rows} predictions, {len(slices)} declared slices"
+    return [
+        Row(
+            what=f"first join of {joined} labels, {ground}",
+            unit="s",
+            measured=first,
+            bar=f"≤ {FIRST} × the bare statement" if not slices else "",
+            limit=limit,
+            against="one join and count of the same files in DuckDB, by version, day and day known",
+            ok=first <= FIRST * limit if not slices else None,
+            detail="corrected labels joined in turn; cells written, synced and published",
+        ),
+        Row(
+            what=f"one more day of {more} labels, {ground}",
+            unit="s",
+            measured=then,
+            bar=f"≤ {NEXT} s",
+            ok=then <= NEXT,
+            detail=f"{counted[0]} labelled in all, {counted[1]} of them correct",
+        ),
+        Row(
+            what=f"memory of both, {ground}",
+            unit="MB",
+            measured=memory,
+            bar=f"≤ {MEMORY} MB",
+            ok=memory <= MEMORY,
+            detail="the whole process, which made the ground and ran the bare statement too",
+        ),
+    ]
+
+
+def main() -> None:
+    """Measure with no declared slice, and with two."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rows", type=int, default=10_000_000)
+    arguments.add_argument("--slices", type=int, choices=(0, 2))
+    given = arguments.parse_args()
+    chosen = [()] if given.slices == 0 else [SLICES] if given.slices else [(), SLICES]
+    say("labels", [row for slices in chosen for row in _measured(given.rows, slices)])
+
+
+if __name__ == "__main__":
+    main()
