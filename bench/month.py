@@ -181,7 +181,7 @@ def _worked(transaction: Connection) -> None:
                         "version": f"{day // 10 + 1}",
                         "started": started,
                         "ended": started + (1 + place) * 60_000_000 + day * 1_000_000,
-                        "status": "failed" if failed else "ok",
+                        "status": "error" if failed else "ok",
                         "error": "ConnectionError: warehouse" if failed else None,
                         "code": json.dumps({"function": step, "file": f"pipelines/{name}.py", "line": 10 * place + 1}),
                         "host": f"worker-{day % 3}",

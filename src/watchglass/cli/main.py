@@ -27,7 +27,7 @@ def commands() -> None:
     """The flight recorder for machine-learning systems: what went wrong, since when, how sure, and why."""
 
 
-for group in (playing, looking, quality, asking, serving, keeping, forgetting, mending, wrapping, configuring):
+for group in (playing, looking, quality, asking, questions, serving, keeping, forgetting, mending, wrapping, configuring):
     for command in group.COMMANDS:
         commands.add_command(command)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from watchglass.web import api, assets, audit, incidents_pages, jump, models_page, problems, schemas, urls
+from watchglass.web import api, assets, audit, incidents_pages, jump, models_page, problems, questions, schemas, urls
 from watchglass.web.headers import SecurityHeaders
 
 if TYPE_CHECKING:

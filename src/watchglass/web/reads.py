@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from watchglass.records import Incident, ModelStatus
+    from watchglass.records import Incident, ModelStatus, Time
+    from watchglass.store.answers import Table
+    from watchglass.store.distribution import Distribution
     from watchglass.store.life.audit import Audits
     from watchglass.store.overview import Overview
     from watchglass.store.schemas.registered import Schema
@@ -33,6 +35,29 @@ class Reads(Protocol):
 
     def incident(self, number: int, /) -> Incident:
         """Give one incident; raises `UnknownName`."""
+        ...
+
+    def ask(self, name: str, /, **values: object) -> Table:
+        """Answer a question by its name; raises `UnknownName`, `BadInput`."""
+        ...
+
+    def questions(self) -> Table:
+        """List the questions."""
+        ...
+
+    def distribution(  # noqa: PLR0913 - a keyword each
+        self,
+        model: str,
+        columns: Sequence[str] | None = None,
+        *,
+        environment: str = "live",
+        start: Time | None = None,
+        end: Time | None = None,
+        by: str | None = None,
+        source: str = "cells",
+        bins: int = 32,
+    ) -> Sequence[Distribution]:
+        """Give how a model's columns are distributed; raises `UnknownName`, `BadInput`."""
         ...
 
     def last_window(self) -> datetime | None:
