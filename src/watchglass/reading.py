@@ -10,7 +10,6 @@ from watchglass.alert.rounds import Round, due
 from watchglass.store import judgements
 from watchglass.store.catalog import connect
 from watchglass.store.distribution import Distribution, Wanted, distribution
-from watchglass.store.distribution import Distribution, Wanted, distribution
 from watchglass.store.folder import prepare
 from watchglass.store.history import Roles
 from watchglass.store.labels.coverage import Asked, coverage
@@ -21,7 +20,6 @@ from watchglass.store.losses import losses
 from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
 from watchglass.store.query import ask
-from watchglass.store.questions.answering import answer, listed
 from watchglass.store.questions.answering import answer, listed
 from watchglass.store.reader import close_reader
 from watchglass.store.schemas.registered import schema_of
@@ -140,38 +138,6 @@ class Store:
         return replay(
             self._folder, self._engine, frame, Plan(model, roles, version, label_delay, window, reference), progress
         )
-
-    def ask(self, name: str, /, **values: object) -> Table:
-        """Answer one of the twenty questions of the field by its name, or one that was saved; `questions` lists them.
-
-        Times are as everywhere, or a length before now such as "7d". Raises `UnknownName` for a question, a model or
-        another name that is not there, `BadInput` that names what would do.
-        """
-        return answer(self._folder, self._engine, name, values, datetime.now(UTC))
-
-    def questions(self) -> Table:
-        """List the questions that `ask` answers: name, sentence, source, parameters, columns; the saved ones after the twenty."""
-        return listed(self._engine)
-
-    def distribution(  # noqa: PLR0913 - a keyword each
-        self,
-        model: str,
-        columns: Sequence[str] | None = None,
-        *,
-        environment: str = "live",
-        start: Time | None = None,
-        end: Time | None = None,
-        by: str | None = None,
-        source: str = "cells",
-        bins: int = 32,
-    ) -> tuple[Distribution, ...]:
-        """Give how a model's columns (None: all) are distributed in [start, end): a histogram and quantiles, or the commonest values.
-
-        By whole days from "cells", what was counted, or at any time from "rows", the log's among them; with `by="day"`
-        a record a day. Values are known to `error` times their distance from `centre`. Raises `UnknownName`, `BadInput`.
-        """
-        wanted = Wanted(columns, environment, start, end, by, source, bins)
-        return distribution(self._folder, self._engine, model, wanted)
 
     def ask(self, name: str, /, **values: object) -> Table:
         """Answer one of the twenty questions of the field by its name, or one that was saved; `questions` lists them.

@@ -15,6 +15,7 @@ from watchglass.cli import (
     mending,
     playing,
     quality,
+    questions,
     serving,
     wrapping,
 )

@@ -28,7 +28,7 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         docs_url=None,  # these two pages would load their code from elsewhere
         redoc_url=None,
     )
-    for part in (models_page, incidents_pages, jump, api, audit, schemas):
+    for part in (models_page, incidents_pages, jump, api, audit, schemas, questions):
         app.include_router(part.router(store))
     if ingest is not None:
         from watchglass.web import forgetting, taking, tuning  # noqa: PLC0415 - costs only who takes events in
