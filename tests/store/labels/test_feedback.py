@@ -19,6 +19,7 @@ from watchglass.store import catalog as c
 from watchglass.store import parquet
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
+from watchglass.store.doctor.examine import diagnose
 from watchglass.store.labels import feedback
 from watchglass.store.merge import merge
 from watchglass.store.upkeep import keep
@@ -330,3 +331,28 @@ def test_labels_are_written_once_however_often_the_writing_is_killed(bench):
     told, last = read(bench)
     assert last == wanted(events)
     assert len(told) == len(set(told))
+
+
+@pytest.mark.parametrize("lost", ["the manifest's row", "the catalog"])
+def test_feedback_and_its_labels_outlive_a_damaged_catalog(bench, lost):
+    declare(bench)
+    take(bench, served(1, 0), served(2, 0), done(1, 4))
+    keep(bench.folder, bench.engine, now=at(20))
+    bench.write("rows", [done(2, 30)])
+    before = bench.ask("SELECT id, event, time FROM feedback ORDER BY time"), labels(bench)
+    assert (len(before[0]), before[1]) == (2, {"p1": "1", "p2": "0"})
+    if lost == "the catalog":
+        bench.close()
+        bench.folder.catalog.write_bytes(b"no catalog " * 1000)
+    else:
+        with writing(bench.engine) as transaction:
+            transaction.execute(c.files.delete().where(c.files.c.kind == "feedback"))
+        for path in (bench.folder.tables / "feedback").iterdir():
+            os.utime(path, (1, 1))  # what is young may be about to be listed
+        bench.close()
+    assert not diagnose(bench.folder.root, now=datetime.now(UTC)).sound
+    report = diagnose(bench.folder.root, now=datetime.now(UTC), mend=True)
+    assert all(finding.mended for finding in report.findings if finding.severity == "error")
+    keep(bench.folder, bench.engine, now=at(40))
+    assert (bench.ask("SELECT id, event, time FROM feedback ORDER BY time"), labels(bench)) == before
+    assert diagnose(bench.folder.root, now=datetime.now(UTC)).sound
