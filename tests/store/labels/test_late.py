@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import sqlalchemy as sa
 
 from tests.store.bench import BEGIN, label, prediction
 from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
 from watchglass.store.labels import late
+from watchglass.store.life.retention import expire
 from watchglass.store.merge import merge
+from watchglass.store.tuning import replace_settings
 from watchglass.store.upkeep import keep
 
 HOUR = 3_600_000_000
@@ -92,6 +96,20 @@ def test_files_that_nobody_looked_at_are_not_merged_with_others(bench):
     assert late.count(bench.folder, bench.engine) == 8
     assert merge(bench.folder, bench.engine) > 0
     assert late.count(bench.folder, bench.engine) == 0
+
+
+def test_what_retention_lets_go_is_what_labels_are_too_late_for(bench):
+    bench.model()
+    replace_settings(bench.folder, {"retention": {"predictions": {"days": 5}}})
+    take(bench, *(prediction(n, time=BEGIN + n * 24 * HOUR) for n in range(10)))
+    take(bench, label(1, 1, time=BEGIN + 25 * HOUR))
+    bench.follow()
+    assert late.count(bench.folder, bench.engine) == 0
+    now = datetime.fromtimestamp(BEGIN / 1e6, UTC) + timedelta(days=10)
+    assert expire(bench.folder, bench.engine, now).rows > 0
+    take(bench, label(0, 1, time=BEGIN + HOUR), label(1, 0, time=BEGIN + 26 * HOUR), label(9, 1, time=BEGIN + HOUR))
+    late.count(bench.folder, bench.engine)
+    assert counted(bench) == {("digits", "live"): 2}
 
 
 def test_upkeep_counts_them_and_another_process_at_it_leaves_them_for_the_next_time(bench):
