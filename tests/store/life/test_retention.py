@@ -331,3 +331,39 @@ def test_a_running_recorder_passes_it_by_without_a_word(bench, caplog):
 
     tuning.tick()
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("damaged", "lost"), [(1, [0, 0, 1]), (2, [3, 0, 1])], ids=["the newest file of counts is damaged", "two are"]
+)
+def test_a_doctor_that_counts_anew_keeps_the_counts_of_rows_that_went(bench, damaged, lost):
+    fill(bench)
+    bench.write("rows", [prediction(90 + n, time=BEGIN + n) for n in range(3)])  # late rows of the first day
+    bench.write("rows", [label(n, n % 10) for n in range(20, 40)])
+    bench.compact()
+    bench.follow()
+    keeps(bench, predictions={"days": 3})
+    run(bench, 10)
+    bench.write("rows", [prediction(200 + n, time=BEGIN + 9 * DAY + n) for n in range(4)])
+    bench.write("rows", [prediction(300, time=BEGIN + 2 * DAY)])  # a late one of a day whose rows are gone
+    bench.compact()
+    bench.follow()
+    before = history(bench.folder, bench.engine, "digits")
+    assert before.rows.tolist() == [7, 4, 5, 4, 4, 4, 4, 4, 4, 8]
+    with bench.engine.connect() as connection:
+        query = sa.select(c.files.c.path).where(c.files.c.kind == "cells", c.files.c.removed.is_(None))
+        paths = connection.execute(query.order_by(c.files.c.seq.desc())).scalars().all()
+    assert len(paths) == 3
+    for path in paths[:damaged]:
+        (bench.folder.tables / path).write_bytes(b"nothing")
+    with wg.open(bench.folder.root) as store:
+        assert store.doctor(mend=True).sound
+        store.compact()
+    after = history(bench.folder, bench.engine, "digits")
+    assert (before.rows - after.rows).tolist() == [*lost, 0, 0, 0, 0, 0, 0, 0], "what lay in the damaged files alone"
+    now, then = (told.labels.known_at(99)[0][:, 0].tolist() for told in (after, before))
+    assert now[7:] == then[7:] == [4, 4, 4]
+    assert now[5:7] == ([4, 4] if damaged == 1 else [0, 0])
+    with wg.open(bench.folder.root) as store:
+        assert store.doctor(mend=True).sound
+    assert history(bench.folder, bench.engine, "digits").rows.tolist() == after.rows.tolist()

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
+from watchglass.store.doctor import outlived
 from watchglass.store.doctor.visit import Finding
 from watchglass.store.labels.late import look_up_to
 from watchglass.store.lines import Rejected
@@ -159,10 +160,13 @@ def _recount(visit: Visit, row: Listed, said: str) -> None:
 
 
 def forget_cells(visit: Visit) -> None:
-    """Set all counts aside: they are made of rows, and are made again at the next count."""
+    """Set all counts aside: they are made of rows, and are made again at the next count; those of rows that were let go are kept."""
     cells = [item for item in listed(visit) if item.kind == "cells"]
+    live = [(item.model, item.path) for item in cells if item.removed is None]
+    kept = outlived.hold_back(visit.folder, visit.engine, live)
     with writing(visit.engine) as connection:
         connection.execute(c.files.delete().where(c.files.c.kind == "cells"))
+        outlived.publish(connection, kept)
         connection.execute(c.watermarks.delete().where(c.watermarks.c.name == "cells"))
         # a merged file holds rows that were counted under other numbers; now it is the one that is counted
         connection.execute(c.files.update().where(c.files.c.removed.is_(None)).values(origin=0))

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from watchglass.store import catalog as c
 from watchglass.store import lines
 from watchglass.store.compact import compact, engine_room
+from watchglass.store.doctor.outlived import settle
 from watchglass.store.doctor.visit import Finding
 from watchglass.store.quarantine import set_aside
 from watchglass.store.quoting import literal
@@ -237,3 +238,4 @@ def _graph_lines(visit: Visit, path: Path) -> None:
 def compact_after(visit: Visit) -> None:
     """Move what waits into the tables, as mending does last."""
     compact(visit.folder, visit.engine)
+    settle(visit.folder, visit.engine)
