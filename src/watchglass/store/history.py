@@ -30,6 +30,8 @@ READERS = {
     ".pq": "read_parquet({})",
     ".csv": "read_csv({}, header = true)",
     ".tsv": "read_csv({}, header = true)",
+    ".jsonl": "read_json({}, format = 'newline_delimited')",
+    ".ndjson": "read_json({}, format = 'newline_delimited')",
 }
 ARROW = (".arrow", ".feather", ".ipc")
 _TIMES = ("time", "timestamp", "ts", "datetime", "date", "event_time", "created_at")
@@ -84,7 +86,7 @@ class Past:
         chosen = (
             roles.features if roles.features is not None else tuple(name for name in kinds if name not in roles.named())
         )
-        return tuple((name, _type(kinds[name])) for name in chosen)
+        return tuple((name, type_of(kinds[name])) for name in chosen)
 
 
 def look(table: object) -> Past:
@@ -187,15 +189,21 @@ def _present(role: str, name: str, kinds: dict[str, str]) -> None:
         raise BadInput(message)
 
 
-def _type(kind: str) -> str:
+def type_of(kind: str) -> str:
+    """Give the type that a column of a DuckDB type has among features.
+
+    >>> type_of("DECIMAL(3,1)"), type_of("BOOLEAN"), type_of("DATE")
+    ('number', 'boolean', 'text')
+    """
     if re.split(r"[\s(]", kind)[0] in _NUMBERS:
         return "number"
     return {"BOOLEAN": "boolean"}.get(kind, "text")
 
 
-def _moment(column: str, kind: str) -> str:
+def moment_of(column: str, kind: str) -> str:
+    """Write the expression of a column's time: numbers are epoch seconds."""
     name = identifier(column)
-    if _type(kind) == "number":
+    if type_of(kind) == "number":
         return f"make_timestamp(CAST(round({name} * 1000000) AS BIGINT))"
     return f"CAST(CAST({name} AS TIMESTAMPTZ) AS TIMESTAMP)"
 
@@ -204,7 +212,7 @@ def require_times(table: object, roles: Roles) -> None:
     """Raise `BadInput` when a row has no time, or one that cannot be read, before anything is written."""
     column = roles.time or ""
     with engine_room() as connection, past(connection, table) as opened:
-        at = _moment(column, dict(opened.columns)[column]).replace("CAST(", "TRY_CAST(")
+        at = moment_of(column, dict(opened.columns)[column]).replace("CAST(", "TRY_CAST(")
         missing = (connection.execute(f"SELECT count(*) - count({at}) FROM {opened.source}").fetchone() or (0,))[0]
     if missing:
         message = f"{missing} rows have no time in column {column!r}, or none that can be read, so they belong to no window. Fill it or drop those rows"
@@ -228,7 +236,7 @@ def log_past(
     with engine_room() as connection, past(connection, table) as opened:
         kinds = dict(opened.columns)
         features = [name for name, _ in opened.features(roles)]
-        at = _moment(roles.time or "", kinds[roles.time or ""])
+        at = moment_of(roles.time or "", kinds[roles.time or ""])
         ident = (
             f"CAST({identifier(roles.id)} AS VARCHAR)"
             if roles.id

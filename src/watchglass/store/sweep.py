@@ -114,8 +114,9 @@ def _old_names(folder: Folder, engine: Engine, now: float) -> None:
     with engine.connect() as connection:
         names = connection.execute(sa.select(c.segments.c.name).where(c.segments.c.taken < old).limit(10_000)).scalars()
         gone = [name for name in names if name not in lying]
-        keys = connection.execute(sa.select(sa.func.count()).where(c.ingested.c.taken < old)).scalar_one()
+        unasked = (c.ingested.c.taken < old) & ~c.ingested.c.key.startswith("import:")  # those of imports stay
+        keys = connection.execute(sa.select(sa.func.count()).where(unasked)).scalar_one()
     if gone or keys:
         with writing(engine) as transaction:
             transaction.execute(c.segments.delete().where(c.segments.c.name.in_(gone)))
-            transaction.execute(c.ingested.delete().where(c.ingested.c.taken < old))
+            transaction.execute(c.ingested.delete().where(unasked))

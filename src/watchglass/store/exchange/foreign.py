@@ -1,0 +1,261 @@
+"""A file from elsewhere (Parquet, CSV, JSON lines, Arrow, a Delta table) and what its columns are → predictions or labels in the store, once."""
+
+from __future__ import annotations
+
+import time as clock
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+from watchglass.errors import BadInput, StoreError
+from watchglass.receive.redacting import Guard
+from watchglass.store import history
+from watchglass.store.columns import SQL_TYPES
+from watchglass.store.compact import engine_room
+from watchglass.store.exchange import delta
+from watchglass.store.exchange.importing import Imported, imported, note_import
+from watchglass.store.exchange.tables import KINDS
+from watchglass.store.exchange.taking import KEYS, Done, Rows, take_rows, taken
+from watchglass.store.exchange.written import line_reader
+from watchglass.store.history import Roles
+from watchglass.store.lines import RAW_KEPT, Rejected
+from watchglass.store.quoting import identifier, literal
+from watchglass.store.redacting import covered, fields, touched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy.engine import Engine
+
+    from watchglass.capture.redaction import Redactor
+    from watchglass.store.folder import Folder
+
+TABLES: Final = ("predictions", "labels")
+_LINES: Final = (".jsonl", ".ndjson")
+_TEXTS: Final = (".csv", ".tsv")
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What a file is: which table, of which model, version and environment, and which column is what."""
+
+    table: str
+    model: str
+    roles: Roles
+    version: str | None = None
+    environment: str = "live"
+
+
+def import_file(
+    folder: Folder,
+    engine: Engine,
+    source: Path,
+    what: Foreign,
+    progress: Callable[[int, int], None] | None = None,
+) -> Imported:
+    """Take a file in; the same file under the same words again changes nothing.
+
+    A row without an id, where a column of ids is named, or without a time that can be read, costs only itself and is counted.
+    Raises `BadInput` for a file or a column that is not there, and for a table that cannot be taken in like this.
+    """
+    if what.table not in TABLES:
+        message = f"table cannot be {what.table!r} for a file from elsewhere: {', '.join(TABLES)} would do"
+        raise BadInput(message)
+    key = f"{KEYS}{_content(source)}:{blake2b(repr(what).encode(), digest_size=8).hexdigest()}"
+    if taken(engine, [key]):
+        return Imported(str(source), 0, 0, 0, 1)
+    redactor = _redactor(folder)
+    try:
+        with engine_room() as connection:
+            connection.execute("SET preserve_insertion_order = true")  # a row without an id is known by its place
+            done = _take(folder, engine, connection, source, (what, key, redactor))
+    except duckdb.Error as error:
+        message = f"{str(source)!r} cannot be taken in: {str(error).splitlines()[0]}"
+        raise BadInput(message) from error
+    if progress:
+        progress(done.rows, done.rows)
+    result = imported(source, done)
+    note_import(engine, result, {"table": what.table, "model": what.model})
+    return result
+
+
+def _redactor(folder: Folder) -> Redactor | None:
+    try:
+        return Guard(str(folder.root)).redactor()
+    except OSError as error:
+        raise StoreError(str(error)) from None
+
+
+def _content(source: Path) -> str:
+    """Name a file, or the files of a Delta table, by their content."""
+    into = blake2b(digest_size=16)
+    paths = [Path(path) for path in delta.files_of(source)] if delta.is_table(source) else [source]
+    for path in paths:
+        if not path.is_file():
+            message = f"there is no file {str(path)!r}. Name a file: {', '.join([*history.READERS, *history.ARROW])}, or a Delta table's folder"
+            raise BadInput(message)
+        with path.open("rb") as file:
+            while part := file.read(_CHUNK):
+                into.update(part)
+    return into.hexdigest()
+
+
+def _take(
+    folder: Folder,
+    engine: Engine,
+    connection: duckdb.DuckDBPyConnection,
+    source: Path,
+    about: tuple[Foreign, str, Redactor | None],
+) -> Done:
+    what, key, redactor = about
+    relation, columns = _opened(connection, source)
+    roles = _roles(what, columns)
+    told = [_withheld(item) if redactor is not None else item for item in _lost(connection, relation, source)]
+    if redactor is not None:
+        relation, columns, roles = _redacted(connection, relation, columns, (what, roles, redactor))
+    stem = key.removeprefix(KEYS).partition(":")[0]
+    rows = (_predictions if what.table == "predictions" else _labels)(relation, dict(columns), roles, what, stem)
+    count, rejected = take_rows(folder, engine, connection, rows, key, told)
+    return Done(1, count, 0, rejected)
+
+
+def _opened(connection: duckdb.DuckDBPyConnection, source: Path) -> tuple[str, Sequence[tuple[str, str]]]:
+    """Open a file so that a line without a form costs only itself; gives the relation and its columns with their types."""
+    if delta.is_table(source):
+        listed = ", ".join(literal(path) for path in delta.files_of(source))
+        relation = f"read_parquet([{listed}], union_by_name = true)"
+    elif source.suffix in _TEXTS:
+        relation = f"read_csv({literal(str(source))}, header = true, store_rejects = true)"
+    elif source.suffix in _LINES:
+        relation = f"read_json({literal(str(source))}, format = 'newline_delimited', ignore_errors = true)"
+    else:
+        with history.past(connection, source) as past:
+            return past.source, past.columns
+    found = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    return relation, [(str(row[0]), str(row[1])) for row in found]
+
+
+def _lost(connection: duckdb.DuckDBPyConnection, relation: str, source: Path) -> list[Rejected]:
+    """Tell the lines that have no form."""
+    if source.suffix in _LINES:
+        lines = f"SELECT count(*) FROM {line_reader(str(source))} WHERE trim(line) != ''"
+        found = connection.execute(f"SELECT ({lines}) - (SELECT count(*) FROM {relation})").fetchall()[0][0]
+        return [Rejected(source.name, None, "the line is not a JSON object", None, int(found))] if found > 0 else []
+    if source.suffix not in _TEXTS:
+        return []
+    connection.execute(f"SELECT count(COLUMNS(*)) FROM {relation}").fetchall()
+    query = "SELECT line, any_value(error_message), any_value(csv_line) FROM reject_errors GROUP BY line ORDER BY line"
+    return [
+        Rejected(source.name, int(line), f"the line has no form: {str(why).splitlines()[0]}"[:500], str(raw)[:RAW_KEPT])
+        for line, why, raw in connection.execute(query).fetchall()
+    ]
+
+
+def _withheld(item: Rejected) -> Rejected:
+    return replace(item, reason="the line has no form; rules of redaction withhold it", raw=None)
+
+
+def _roles(what: Foreign, columns: Sequence[tuple[str, str]]) -> Roles:
+    """Say which column is what: as named, else by the usual names."""
+    given = what.roles
+    if what.table == "labels":
+        named = replace(given, features=())
+        found = history.guess(columns, named if given.time else replace(named, time=columns[0][0]))
+        roles = replace(found, time=given.time)
+        for role in ("id", "label"):
+            if getattr(roles, role) is None:
+                message = f"no column of {role}s is named and none can be guessed. Columns: {', '.join(dict(columns))}. Name it: --{role} COLUMN"
+                raise BadInput(message)
+        return roles
+    if given.label is not None:
+        message = (
+            "labels are taken in by themselves: --table labels --label COLUMN; watchglass replay takes both at once"
+        )
+        raise BadInput(message)
+    roles = history.guess(columns, given)
+    if roles.label is not None and given.features is None:
+        message = (
+            f"column {roles.label!r} looks like the truth, which is no feature: take it in with --table labels --label {roles.label}, "
+            "and here name the features: --feature COLUMN"
+        )
+        raise BadInput(message)
+    return replace(roles, label=None)
+
+
+def _redacted(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    columns: Sequence[tuple[str, str]],
+    about: tuple[Foreign, Roles, Redactor],
+) -> tuple[str, Sequence[tuple[str, str]], Roles]:
+    """Read a file through the rules of redaction; a column that is dropped is there no more."""
+    what, roles, redactor = about
+    features = _features(roles, columns)
+    named = {"prediction": roles.prediction, "score": roles.score, "label": roles.label, "id": roles.id}
+    chosen = fields(named, features, roles.tags)
+    if not touched(redactor, what.model, chosen):
+        return relation, columns, roles
+    how = covered(connection, relation, what.model, chosen, redactor)
+    kinds = [(name, "VARCHAR" if name in how.texts else kind) for name, kind in columns if name not in how.gone]
+    kept = {role: None if name in how.gone else name for role, name in named.items()}
+    left = Roles(
+        time=roles.time,
+        **kept,
+        tags=tuple(name for name in roles.tags if name not in how.gone),
+        features=tuple(name for name in features if name not in how.gone),
+    )
+    return f"(SELECT {how.select} FROM {relation})", kinds, left
+
+
+def _features(roles: Roles, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    if roles.features is not None:
+        return roles.features
+    return tuple(name for name, _ in columns if name not in roles.named())
+
+
+def _time(roles: Roles, columns: Mapping[str, str]) -> str:
+    if roles.time is None:
+        return f"make_timestamp({int(clock.time() * 1e6)})"
+    return f"TRY({history.moment_of(roles.time, columns[roles.time])})"
+
+
+def _cast(name: str | None, kind: str) -> str:
+    return f"NULL::{kind}" if name is None else f"TRY_CAST({identifier(name)} AS {kind})"
+
+
+def _predictions(relation: str, columns: Mapping[str, str], roles: Roles, what: Foreign, stem: str) -> Rows:
+    ident = f"CAST({identifier(roles.id)} AS VARCHAR)" if roles.id else f"{literal(stem + ':')} || row_number() OVER ()"
+    values = {
+        "id": ident,
+        "time": _time(roles, columns),
+        "version": literal(what.version) if what.version is not None else "NULL::VARCHAR",
+        "environment": literal(what.environment),
+        "prediction": _cast(roles.prediction, "VARCHAR"),
+        "prediction_number": _cast(roles.prediction, "DOUBLE"),
+        "score": _cast(roles.score, "DOUBLE"),
+    }
+    kind = KINDS["predictions"]
+    listed = [f"{values.get(name, f'NULL::{of}')} AS {name}" for name, of in kind.columns]
+    features = tuple(
+        (name, SQL_TYPES[history.type_of(columns[name])]) for name in _features(roles, list(columns.items()))
+    )
+    nested = (("features", features), ("tags", tuple((name, "VARCHAR") for name in roles.tags)))
+    for role, of in nested:
+        if of:
+            packed = ", ".join(f"{identifier(name)} := {_cast(name, to)}" for name, to in of)
+            listed.append(f"struct_pack({packed}) AS {role}")
+    return Rows(kind, what.model, f"(SELECT {', '.join(listed)} FROM {relation})", nested, stem)
+
+
+def _labels(relation: str, columns: Mapping[str, str], roles: Roles, what: Foreign, stem: str) -> Rows:
+    """Write the rows of labels; one without a label says nothing yet and is left out."""
+    label = _cast(roles.label, "VARCHAR")
+    select = (
+        f"SELECT {_cast(roles.id, 'VARCHAR')} AS id, {_time(roles, columns)} AS time, {literal(what.model)} AS model,"
+        f" {literal(what.environment)} AS environment, {label} AS label FROM {relation} WHERE {label} IS NOT NULL"
+    )
+    return Rows(KINDS["labels"], what.model, f"({select})", (), stem)
