@@ -23,7 +23,7 @@ def planned_anew(ask: Callable[P, T]) -> Callable[P, T]:
         for _ in range(PLANS - 1):
             try:
                 return ask(*args, **kwargs)
-            except duckdb.IOException:  # the file is gone: the manifest names another by now
+            except (duckdb.IOException, FileNotFoundError):  # the file is gone: the manifest names another by now
                 continue
         return ask(*args, **kwargs)
 

@@ -361,3 +361,26 @@ def test_what_the_catalog_had_deleted_before_is_off_its_pages_too(people):
         transaction.execute(c.rejected.delete().where(c.rejected.c.segment == "s"))
     run(people, prediction="p0")
     assert not [path for path, _ in places(people.folder.root, [f"{NAME} 7{NAME} 7"]) if path.startswith("catalog")]
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        ({"model": "digits", "id": "p1", "time": "x"}, False),
+        ({"model": "digits", "id": "p10", "features": {"ink": 1, "said": "p1"}}, True),
+        ({"model": "other", "id": "p1", "time": "x"}, True),
+        ({"model": "digits", "id": "p1", "environment": "shadow"}, True),
+        ('{"model": "digits", "id": "p1", "time"', False),
+        ('{"model": "digits", "id": "p10", "time"', True),
+    ],
+)
+def test_a_kept_line_is_wiped_where_it_is_of_the_row_and_no_other(bench, raw, kept):
+    bench.model()
+    bench.write("rows", [prediction(1)])
+    with writing(bench.engine) as transaction:
+        text = raw if isinstance(raw, str) else json.dumps(raw)
+        transaction.execute(c.rejected.insert().values(segment="s", reason="a text p1 was odd", raw=text))
+    run(bench, prediction="p1", model="digits")
+    assert bench.ask("SELECT count(raw) AS n, min(reason) AS why FROM rejected") == [
+        {"n": int(kept), "why": "a text p1 was odd"}
+    ]

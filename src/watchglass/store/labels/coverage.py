@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from watchglass.capture.times import micros
 from watchglass.errors import BadInput
 from watchglass.store import catalog as c
+from watchglass.store.anew import planned_anew
 from watchglass.store.compact import engine_room
 from watchglass.store.labels.late import too_late
 from watchglass.store.models import moment, require_model
@@ -81,6 +82,7 @@ class Asked:
     before: Time | date | None = None
 
 
+@planned_anew
 def coverage(folder: Folder, engine: Engine, model: str, asked: Asked) -> Coverage:
     """Count a model's labels by day, from the cells: of what was compacted and counted.
 

@@ -44,12 +44,13 @@ def clean(transaction: Connection, plan: Plan, values: dict[str, set[Value]]) ->
 
 
 def _repeats(transaction: Connection, plan: Plan, model: str) -> None:
-    for environment, ident in plan.of(model):
-        transaction.execute(
-            c.repeats.delete().where(
-                c.repeats.c.model == model, c.repeats.c.environment == environment, c.repeats.c.id == ident
-            )
-        )
+    """Drop the ids from the list of those that came more than once; it is short beside the ids that may go."""
+    repeats = c.repeats.c
+    query = sa.select(repeats.environment, repeats.id).where(repeats.model == model)
+    for environment, ident in transaction.execute(query).all():
+        if (model, environment, ident) in plan.keys:
+            chosen = (repeats.model == model) & (repeats.environment == environment) & (repeats.id == ident)
+            transaction.execute(c.repeats.delete().where(chosen))
 
 
 def _kept_lines(transaction: Connection, plan: Plan) -> int:
@@ -70,15 +71,26 @@ def _kept_lines(transaction: Connection, plan: Plan) -> int:
 
 
 def _speaks(raw: str, plan: Plan, wanted: frozenset[str]) -> bool:
-    """Say whether a kept line is of a row that goes; one of another model or row is not, whatever its values."""
-    if not mentions(raw, wanted):
-        return False
+    """Say whether a kept line is of a row that goes, or has the name as a value; of one that cannot be read, whether it mentions them."""
     try:
         event = json.loads(raw)
     except (ValueError, RecursionError):
-        return True
-    model = event.get("model") if isinstance(event, dict) else None
-    return model is None or model in plan.models
+        return mentions(raw, wanted)
+    if not isinstance(event, dict):
+        return mentions(raw, wanted)
+    model, environment = event.get("model"), event.get("environment")
+    of = plan.by_id.get(str(event.get("id")), ()) if event.get("id") is not None else ()
+    same = any(model in (None, key[0]) and environment in (None, key[1]) for key in of)
+    return same or (model in (None, *plan.models) and not plan.asked.names.isdisjoint(_values(event)))
+
+
+def _values(told: Json) -> set[str]:
+    """Give every text and number of a line, as text."""
+    if isinstance(told, dict):
+        return {text for part in told.values() for text in _values(part)}
+    if isinstance(told, list):
+        return {text for part in told for text in _values(part)}
+    return set() if told is None else {str(told)}
 
 
 def _dictionaries(transaction: Connection, model: str, gone: set[tuple[str, str]]) -> None:

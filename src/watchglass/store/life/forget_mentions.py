@@ -7,6 +7,8 @@ import re
 from typing import Final
 
 FEW: Final = 100
+SHORT: Final = 4
+"""A shorter text is meant only where it stands between quotes: without them it may be any word or number."""
 _PIECES: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'|([^\s"\',{}\[\]()]+)')
 
 
@@ -15,16 +17,19 @@ def mentions(text: str, wanted: frozenset[str]) -> bool:
 
     >>> mentions(r'{"id":"p1","x":"Zo\u00eb"}', frozenset(["Zoë"]))
     True
-    >>> mentions('{"id":"p10"}', frozenset(["p1"]))
-    False
+    >>> mentions('{"id":"p10"}', frozenset(["p1"])), mentions("a text of 7", frozenset(["7"]))
+    (False, False)
     """
     if len(wanted) > FEW:
         return not wanted.isdisjoint(_pieces(text))
-    return any(
-        way in text and re.search(rf"(?<!\w){re.escape(way)}(?!\w)", text) is not None
-        for one in wanted
-        for way in written(one)
-    )
+    return any(way in text and _pattern(way).search(text) is not None for one in wanted for way in written(one))
+
+
+def _pattern(way: str) -> re.Pattern[str]:
+    """Give what finds a text where it is meant: between quotes or torn off behind one, as a whole, as a word of its own."""
+    exact = re.escape(way)
+    word = rf"|(?<!\w){exact}(?!\w)" if len(way) >= SHORT else ""
+    return re.compile(rf"(?<=[\"']){exact}(?=[\"'\\]|$)|^{exact}$" + word)
 
 
 def written(text: str) -> frozenset[str]:
@@ -40,14 +45,14 @@ def without(text: str, wanted: frozenset[str], instead: str) -> str:
     """
     for way in sorted((way for one in wanted for way in written(one)), key=len, reverse=True):
         if way in text:
-            text = re.sub(rf"(?<!\w){re.escape(way)}(?!\w)", instead, text)
+            text = _pattern(way).sub(lambda _: instead, text)
     return text
 
 
 def _pieces(text: str) -> set[str]:
     found = set()
     for double, single, bare in _PIECES.findall(text):
-        found |= {double, single, bare}
+        found |= {double, single, bare if len(bare) >= SHORT else ""}
         if "\\" in double:
             try:
                 found.add(json.loads(f'"{double}"'))

@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from watchglass.store.folder import make_folder, sync_file, sync_folder
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _SUFFIX: Final = ".jsonl"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What was asked, and the rows it means: every row of these (model, environment, id) goes. Its name is in the audit."""
 
@@ -35,6 +36,14 @@ class Plan:
     def models(self) -> tuple[str, ...]:
         """The models that have rows to go."""
         return tuple(sorted({model for model, _, _ in self.keys}))
+
+    @cached_property
+    def by_id(self) -> dict[str, tuple[Key, ...]]:
+        """The rows by their id."""
+        found: dict[str, tuple[Key, ...]] = {}
+        for key in self.keys:
+            found[key[2]] = (*found.get(key[2], ()), key)
+        return found
 
     def of(self, model: str) -> list[tuple[str, str]]:
         """Give (environment, id) of a model."""
