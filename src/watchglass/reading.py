@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Self
 from watchglass.alert.health import statuses
 from watchglass.alert.rounds import Round, due
 from watchglass.store import judgements
+from watchglass.store.asking.formats import write
+from watchglass.store.asking.latest import Cut, Page, latest
+from watchglass.store.asking.lookup import Prediction, look_up
+from watchglass.store.asking.saved import SavedAs, delete_question, save_question
 from watchglass.store.catalog import connect
 from watchglass.store.distribution import Distribution, Wanted, distribution
+from watchglass.store.exchange.opened import Exchanging
 from watchglass.store.folder import prepare
 from watchglass.store.history import Roles
 from watchglass.store.labels.coverage import Asked, coverage
@@ -19,8 +24,9 @@ from watchglass.store.life.retention import Expired, expire
 from watchglass.store.losses import losses
 from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
+from watchglass.store.query import Question as Query
 from watchglass.store.query import ask
-from watchglass.store.questions.answering import answer, listed
+from watchglass.store.questions.answering import QUESTIONS, answer, listed
 from watchglass.store.reader import close_reader
 from watchglass.store.schemas.registered import schema_of
 from watchglass.store.schemas.rejections import rejections
@@ -29,7 +35,9 @@ from watchglass.store.upkeep import Kept, keep
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import date
+    from typing import BinaryIO
 
     from watchglass.alert.replaying import Replay
     from watchglass.records import Incident, ModelStatus, Time
@@ -43,7 +51,7 @@ if TYPE_CHECKING:
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Store:
+class Store(Exchanging):
     """An open store: everything recorded in a folder, asked by question."""
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
@@ -70,12 +78,79 @@ class Store:
         """The folder, as given."""
         return str(self._folder.root)
 
-    def sql(self, query: str, model: str | None = None) -> Table:
+    def sql(
+        self,
+        query: str,
+        model: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        *,
+        values: Mapping[str, object] | None = None,
+        seconds: float | None = None,
+    ) -> Table:
         """Answer exactly one SELECT over the documented views; with `model`, features and tags are typed structs.
 
-        Raises `QueryRefused` for anything else, `UnknownName` for a model that is not recorded.
+        `values` are those of the `$name`s in it. Raises `QueryRefused` for anything else, and for one that takes more
+        than `seconds` or 1.2 GB of memory, `UnknownName` for a model that is not recorded, `BadInput` for a value
+        that is missing.
         """
-        return ask(self._folder, self._engine, query, model=model)
+        return ask(self._folder, self._engine, Query(query, model, values or {}, limit, offset, seconds))
+
+    def write_sql(
+        self,
+        query: str,
+        to: str | os.PathLike[str] | BinaryIO,
+        format: str | None = None,  # noqa: A002 - the settled name
+        model: str | None = None,
+        *,
+        limit: int | None = None,
+        values: Mapping[str, object] | None = None,
+    ) -> int:
+        """Write an answer into a file, named or open, as CSV, JSON, JSON lines or Parquet by its name or `format`; gives how many rows.
+
+        However large it is, it goes from DuckDB to the file. Raises as `sql` does, `BadInput` for a file that cannot be written.
+        """
+        return write(self._folder, self._engine, Query(query, model, values or {}, limit), to, format)
+
+    def prediction(
+        self,
+        id: str,  # noqa: A002 - the settled name
+        model: str | None = None,
+        environment: str | None = None,
+    ) -> tuple[Prediction, ...]:
+        """Give the predictions with an id, the earliest first: features, tags, scores, every label that came, run and trace.
+
+        None has it: empty. Several have it where it was repeated, or given by several models or environments.
+        Raises `UnknownName` for a model that is not recorded.
+        """
+        return look_up(self._folder, self._engine, id, model, environment)
+
+    def latest(
+        self,
+        table: str = "predictions",
+        model: str | None = None,
+        limit: int = 50,
+        before: str | datetime | None = None,
+    ) -> Page:
+        """Give the newest rows of a table that has times, and where the next page begins: `latest(…, before=page.next)`.
+
+        `before` may be a time too. Of the files only the newest are read. Raises `UnknownName`, `BadInput`.
+        """
+        return latest(self._folder, self._engine, table, Cut(model, limit, before))
+
+    def save_question(
+        self, name: str, sql: str, model: str | None = None, description: str | None = None
+    ) -> frozenset[str]:
+        """Keep a SELECT under a name that `ask` answers, in place of one that has it; gives the names of its parameters, its `$name`s.
+
+        Raises `QueryRefused` for what is not one SELECT, `BadInput` for a name that would not do, `UnknownName` for a model.
+        """
+        named = SavedAs(name, model, description, datetime.now(UTC))
+        return save_question(self._folder, self._engine, sql, named, taken=QUESTIONS)
+
+    def delete_question(self, name: str) -> None:
+        """Forget a saved question; raises `UnknownName` when there is none of that name."""
+        delete_question(self._engine, name)
 
     def compact(self, progress: Callable[[int, int], None] | None = None) -> Kept:
         """Move the log's sealed segments into the tables, count them into the cells, merge small files, sweep what nobody needs."""

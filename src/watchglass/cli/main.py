@@ -9,8 +9,10 @@ import click
 from watchglass.cli import (
     asking,
     configuring,
+    exchanging,
     forgetting,
     keeping,
+    labelling,
     looking,
     mending,
     playing,
@@ -28,7 +30,21 @@ def commands() -> None:
     """The flight recorder for machine-learning systems: what went wrong, since when, how sure, and why."""
 
 
-for group in (playing, looking, quality, asking, questions, serving, keeping, forgetting, mending, wrapping, configuring):
+for group in (
+    playing,
+    looking,
+    labelling,
+    quality,
+    asking,
+    questions,
+    serving,
+    keeping,
+    forgetting,
+    exchanging,
+    mending,
+    wrapping,
+    configuring,
+):
     for command in group.COMMANDS:
         commands.add_command(command)
 

@@ -7,21 +7,21 @@ objects only for who asks for those.
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, Literal, cast
 
+import duckdb
 import orjson
 
 from watchglass.errors import StoreError, need
 from watchglass.store.quoting import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
-
-    import duckdb
 
     Row = tuple[object, ...]
 
@@ -50,19 +50,31 @@ class Held:
         return cls(cursor, columns, int(count), os.getpid())
 
     def pieces(self) -> Iterator[list[Row]]:
-        """Give the rows in order, some thousands at a time."""
-        result = self._mine().execute(self._select("TIMESTAMP"))
-        while part := result.fetchmany(AT_ONCE):
-            yield [tuple(_aware(value) for value in row) for row in part]
+        """Give the rows in order, some thousands at a time; between two the cursor is free."""
+        for first in range(0, self.rows, AT_ONCE):
+            part = f"{self._select('TIMESTAMP')} WHERE rowid >= {first} AND rowid < {first + AT_ONCE}"
+            yield [tuple(_aware(value) for value in row) for row in self._mine().execute(part).fetchall()]
 
     def relation(self) -> duckdb.DuckDBPyRelation:
         """Give the rows as a relation, which Arrow and pandas can take; times are of UTC."""
         return self._mine().sql(self._select("TIMESTAMPTZ"))
 
-    def _mine(self) -> duckdb.DuckDBPyConnection:
+    @property
+    def open(self) -> bool:
+        """Whether it can be read: its store is open, and this is the process that asked."""
         if self.pid != os.getpid():
+            return False
+        try:
+            self.cursor.execute(f"SELECT 1 FROM {_NAME} LIMIT 0").fetchall()
+        except duckdb.Error:
+            return False
+        return True
+
+    def _mine(self) -> duckdb.DuckDBPyConnection:
+        if not self.open:
             message = (
-                "this answer was asked for in another process, which a fork does not share. Next: ask again in this one"
+                "this answer is gone with what held it: its store was closed, or this process is a fork of the one that asked."
+                " Next: ask again, or take .values or .frame() before"
             )
             raise StoreError(message)
         return self.cursor
@@ -79,7 +91,7 @@ class Held:
 class Table:
     """The answer to a question: column names and rows. Times are aware and in UTC."""
 
-    __slots__ = ("_held", "_values", "columns")
+    __slots__ = ("_held", "_json", "_values", "columns")
 
     columns: tuple[str, ...]
 
@@ -88,12 +100,14 @@ class Table:
         self.columns = tuple(columns)
         self._values: tuple[Row, ...] | None = tuple(tuple(row) for row in values)
         self._held: Held | None = None
+        self._json: frozenset[str] = frozenset()  # the columns whose values are JSON
 
     @classmethod
     def held(cls, held: Held) -> Table:
         """Take an answer over; a small one is fetched at once."""
         table = cls([name for name, _ in held.columns], ())
         table._held, table._values = held, None
+        table._json = frozenset(name for name, kind in held.columns if kind == "JSON")
         if held.rows <= AT_ONCE:
             table._values = tuple(row for part in held.pieces() for row in part)
         return table
@@ -121,11 +135,11 @@ class Table:
         return f"<{len(self)} rows: {', '.join(self.columns)}>"
 
     def __reduce__(self) -> tuple[type[Table], tuple[tuple[str, ...], tuple[Row, ...]]]:
-        return (Table, (self.columns, self.values))
+        return (Table, (self.columns, self.values))  # what goes to another process is the rows
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Give the rows through Arrow's PyCapsule interface, as polars, pyarrow, narwhals and others take them."""
-        if self._held is None:
+        if self._held is None or not (self._values is None or self._held.open):
             return cast("Table", self.frame()).__arrow_c_stream__(requested_schema)
         return self._held.relation().__arrow_c_stream__(requested_schema)
 
@@ -141,7 +155,7 @@ class Table:
     def frame(self, library: Literal["arrow", "pandas", "polars"] = "arrow") -> object:
         """Give the rows as a frame of the library that is named; it must be installed. No Python object is made of a value."""
         home = _library(library)
-        if self._held is not None:
+        if self._held is not None and (self._values is None or self._held.open):
             if library == "pandas":
                 return self._held.relation().df()
             return home.table(self._held.relation()) if library == "arrow" else home.DataFrame(self._held.relation())
@@ -150,22 +164,30 @@ class Table:
             return home.DataFrame(columns, strict=False)
         return home.DataFrame(columns) if library == "pandas" else home.table(columns)
 
+    def first(self, rows: int) -> Table:
+        """Give the first rows as a table of their own."""
+        table = Table(self.columns, [row for _, row in zip(range(rows), self._each(), strict=False)])
+        table._json = self._json
+        return table
+
     def to_json(self) -> str:
         """Give the rows as a JSON array of objects: times in ISO 8601 with offset, null for a number that is none, JSON as it is."""
-        nested = frozenset(name for name, kind in self._held.columns if kind == "JSON") if self._held else frozenset()
-        rows = [{name: _nested(value) if name in nested else value for name, value in row.items()} for row in self]
         try:
+            rows = [self._plain(row, orjson.Fragment) for row in self]
             return orjson.dumps(rows, default=plain, option=orjson.OPT_NON_STR_KEYS).decode()
         except TypeError:  # a number of more than 64 bits
-            return json.dumps(rows, default=_unwrapped)
+            rows = [self._plain(row, json.loads) for row in self]
+            return json.dumps([{name: _finite(value) for name, value in row.items()} for row in rows], default=plain)
+
+    def _plain(self, row: dict[str, object], nested: Callable[[str], object]) -> dict[str, object]:
+        """Replace texts that are JSON by what they say."""
+        if not self._json:
+            return row
+        return {n: nested(value) if n in self._json and isinstance(value, str) else value for n, value in row.items()}
 
 
-def _nested(value: object) -> object:
-    return orjson.Fragment(value) if isinstance(value, str) else value
-
-
-def _unwrapped(value: object) -> object:
-    return json.loads(value.contents) if isinstance(value, orjson.Fragment) else plain(value)
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _library(name: str) -> ModuleType:

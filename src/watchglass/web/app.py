@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from watchglass.web import api, assets, audit, incidents_pages, jump, models_page, problems, questions, schemas, urls
+from watchglass.web import (
+    api,
+    asking,
+    assets,
+    audit,
+    incidents_pages,
+    jump,
+    labels,
+    models_page,
+    problems,
+    questions,
+    schemas,
+    urls,
+)
 from watchglass.web.headers import SecurityHeaders
 
 if TYPE_CHECKING:
@@ -28,12 +41,13 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         docs_url=None,  # these two pages would load their code from elsewhere
         redoc_url=None,
     )
-    for part in (models_page, incidents_pages, jump, api, audit, schemas, questions):
+    for part in (models_page, incidents_pages, jump, api, audit, schemas, labels, questions, asking):
         app.include_router(part.router(store))
     if ingest is not None:
-        from watchglass.web import forgetting, taking, tuning  # noqa: PLC0415 - costs only who takes events in
+        from watchglass.web import forgetting, saving, taking, tuning  # noqa: PLC0415 - costs only who takes events in
 
         app.include_router(taking.router(ingest, maintenance))
+        app.include_router(saving.router(store))
         app.include_router(tuning.router(ingest.folder))
         app.include_router(forgetting.router(ingest.folder))
     app.include_router(assets.router)

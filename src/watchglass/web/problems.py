@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from watchglass.errors import BadInput, StoreTooNew, UnknownName, WatchglassError
+from watchglass.errors import BadInput, QueryRefused, StoreTooNew, UnknownName, WatchglassError
 from watchglass.web import urls
 from watchglass.web.headers import SECURITY
 from watchglass.web.pages import bare_page, json
@@ -56,7 +56,7 @@ def _invalid(request: Request, error: Exception) -> Response:
 def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, UnknownName):
         return _answer(request, 404, str(error))
-    if isinstance(error, BadInput):
+    if isinstance(error, BadInput | QueryRefused):
         return _answer(request, 400, str(error))
     if isinstance(error, StoreTooNew):
         return _answer(request, 503, str(error))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from watchglass.records import Incident, ModelStatus, Time
     from watchglass.store.answers import Table
+    from watchglass.store.asking.latest import Page
+    from watchglass.store.asking.lookup import Prediction
     from watchglass.store.distribution import Distribution
+    from watchglass.store.labels.coverage import Coverage
     from watchglass.store.life.audit import Audits
     from watchglass.store.overview import Overview
     from watchglass.store.schemas.registered import Schema
@@ -43,6 +46,44 @@ class Reads(Protocol):
 
     def questions(self) -> Table:
         """List the questions."""
+        ...
+
+    def sql(
+        self,
+        query: str,
+        model: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        *,
+        values: Mapping[str, object] | None = None,
+        seconds: float | None = None,
+    ) -> Table:
+        """Answer one SELECT; raises `QueryRefused`, `UnknownName`, `BadInput`."""
+        ...
+
+    def prediction(
+        self,
+        id: str,  # noqa: A002 - the settled name
+        model: str | None = None,
+        environment: str | None = None,
+    ) -> Sequence[Prediction]:
+        """Give the predictions with an id; raises `UnknownName` for a model."""
+        ...
+
+    def latest(
+        self, table: str = "predictions", model: str | None = None, limit: int = 50, before: str | None = None
+    ) -> Page:
+        """Give the newest rows of a table; raises `UnknownName`, `BadInput`."""
+        ...
+
+    def save_question(
+        self, name: str, sql: str, model: str | None = None, description: str | None = None
+    ) -> frozenset[str]:
+        """Keep a question under a name; raises `QueryRefused`, `BadInput`, `UnknownName`."""
+        ...
+
+    def delete_question(self, name: str) -> None:
+        """Forget a saved question; raises `UnknownName`."""
         ...
 
     def distribution(  # noqa: PLR0913 - a keyword each
@@ -78,6 +119,18 @@ class Reads(Protocol):
 
     def rejections(self, model: str | None = None, *, limit: int = 100, after: int | None = None) -> Rejections:
         """List what could not be taken, newest first."""
+        ...
+
+    def label_coverage(
+        self,
+        model: str,
+        environment: str = "live",
+        at: str | None = None,
+        *,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> Coverage:
+        """Count a model's labels by day; raises `UnknownName`."""
         ...
 
     def audits(self, action: str | None = None, *, limit: int = 100, after: int | None = None) -> Audits:

@@ -52,6 +52,10 @@ class Page:
     rows: Table
     next: str | None
 
+    def to_json(self) -> str:
+        """Give the page as a JSON object: rows, next."""
+        return f'{{"rows":{self.rows.to_json()},"next":{json.dumps(self.next)}}}'
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -176,7 +180,7 @@ def _at(text: str) -> _Place:
 
 
 def _page(found: Table, table: str, limit: int, place: _Place | None) -> Page:
-    rows = Table(found.columns, found.values[:limit])
+    rows = found.first(limit)
     if len(found) <= limit:
         return Page(rows, None)
     at = {name: index for index, name in enumerate(found.columns)}
