@@ -93,9 +93,7 @@ def _join(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[s
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE said_of_several AS {_SAID} {labels} SEMI JOIN several USING (row_key)"
         )
-        steps = (
-            f"{once(f'{_SAID} {labels} ANTI JOIN several USING (row_key)')} UNION ALL {in_turn('FROM said_of_several')}"
-        )
+        steps = f"{once(f'{_SAID} {labels} ANTI JOIN several USING (row_key)')} UNION ALL {in_turn('SELECT *, 1 AS sign FROM said_of_several')}"
     contribute(connection, served(connection, predictions, tags), steps, sign, tags)
 
 
@@ -113,20 +111,22 @@ def _look_up(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequenc
     if not told:
         return
     source = f"(SELECT * FROM {keyed(hit)} JOIN served_rows USING (row_key))"
-    more = ", row_key, position"
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE touched AS {served(connection, source, tags, more=more)}")
+    predictions = served(connection, source, tags, more=", row_key, position")
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE said_now AS SELECT environment, id, label, time, position, several FROM {keyed(told)} JOIN said_rows USING (row_key)"
+        "CREATE OR REPLACE TEMP TABLE said_now AS SELECT environment, id, label, time, position, several"
+        f" FROM {keyed(told)} JOIN said_rows USING (row_key)"
     )
-    before = f"position <= {files.mark}"
-    twice_now = connection.execute("SELECT environment, id FROM touched GROUP BY ALL HAVING count(*) > 1").fetchall()
-    now = f"{once('FROM said_now WHERE NOT several')} UNION ALL {in_turn('FROM said_now WHERE several')}"
-    was = in_turn(f"FROM said_now WHERE {before}", -1)
-    if not new and not twice_now:
-        contribute(connection, "FROM touched", f"{now} UNION ALL {was}", 1, tags)
+    alone, old = once("FROM said_now WHERE NOT several"), f"position <= {files.mark}"
+    now = "SELECT *, 1 AS sign FROM said_now WHERE several"
+    if not new and not connection.execute("SELECT 1 FROM served_rows WHERE several LIMIT 1").fetchall():
+        was = f"SELECT *, -1 AS sign FROM said_now WHERE several AND {old}"
+        steps = f"{alone} UNION ALL {in_turn(f'{now} UNION ALL {was}')}"
+        contribute(connection, predictions, steps, 1, tags)
         return
-    for among, steps in (("true", now), (before, was)):
-        contribute(connection, _counting(connection, hit, among), steps, 1, tags)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE touched AS {predictions}")
+    contribute(connection, _counting(connection, hit, "true"), f"{alone} UNION ALL {in_turn(now)}", 1, tags)
+    before = f"{once(f'FROM said_now WHERE NOT several AND {old}')} UNION ALL {in_turn(f'{now} AND {old}')}"
+    contribute(connection, _counting(connection, hit, old), before, -1, tags)
 
 
 def _counting(connection: duckdb.DuckDBPyConnection, hit: Sequence[Indexed], among: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -31,6 +32,8 @@ _MOST_BITS: Final = 24
 _SPARE_BITS: Final = 4
 """A map of sixteen times as many bits as hashes are wanted lets one in sixteen of the others pass."""
 _ROWS: Final = (1 << 32) - 1
+_SHARED: Final = 500_000
+"""As many hashes are worth a second thread."""
 _SEARCHED: Final = 64
 """Where a file has so many times the hashes that are wanted, each is searched for; else all of the file's are looked at."""
 
@@ -133,8 +136,8 @@ class Wanted:
         return found
 
 
-def _low(hashes: Hashes, bits: int) -> NDArray[np.intp]:
-    return (hashes & np.uint64((1 << bits) - 1)).astype(np.intp)
+def _low(hashes: Hashes, bits: int) -> NDArray[np.int64]:
+    return (hashes & np.uint64((1 << bits) - 1)).view(np.int64)  # a view, where a cast would take half of the time
 
 
 def _each(hashes: Hashes, wanted: Hashes) -> NDArray[np.intp]:
@@ -157,13 +160,19 @@ class Spot(NamedTuple):
 
 def spots(files: Iterable[Indexed], wanted: Wanted) -> list[Spot]:
     """Give the files that may have wanted ids, each with the rows."""
-    found = []
-    for file in files:
+    listed = list(files)
+
+    def spot(file: Indexed) -> Spot:
         hashes, rows = index_of(file)
         at = wanted.at(hashes)
-        if len(at):
-            found.append(Spot(file, rows[at].astype(np.int64), hashes[at]))
-    return found
+        return Spot(file, rows[at].astype(np.int64), hashes[at])
+
+    if sum(file.rows for file in listed) < _SHARED:
+        found = [spot(file) for file in listed]
+    else:
+        with ThreadPoolExecutor(2) as beside:  # numpy lets go of the interpreter
+            found = list(beside.map(spot, listed))
+    return [one for one in found if len(one.rows)]
 
 
 def locate(

@@ -60,18 +60,19 @@ def once(labels: str) -> str:
     return f"SELECT environment, id, label, time, 1::TINYINT AS labelled, 1::TINYINT AS correct FROM ({labels}) WHERE label IS NOT NULL"
 
 
-def in_turn(labels: str, sign: int = 1) -> str:
+def in_turn(labels: str) -> str:
     """Write the SELECT of the steps of labels, one after the other: each adds itself and takes away the one before.
 
-    `correct` is what a step adds to the right ones where its label is what was predicted.
+    `sign` says of each label in which of two histories it is: that which is added (1), or taken away (−1). `correct` is
+    what a step adds to the right ones where its label is what was predicted.
     """
-    window = "OVER (PARTITION BY environment, id ORDER BY time, label NULLS FIRST)"
-    told = f"SELECT environment, id, label, time, lag(label) {window} AS before FROM ({labels})"
-    changed = f"(SELECT * FROM ({told}) WHERE label IS DISTINCT FROM before)"
-    labelled = "(label IS NOT NULL)::TINYINT - (before IS NOT NULL)::TINYINT"
+    window = "OVER (PARTITION BY sign, environment, id ORDER BY time, label NULLS FIRST)"
+    told = f"SELECT environment, id, label, time, sign, lag(label) {window} AS before FROM ({labels})"
+    labelled = "sign * ((label IS NOT NULL)::TINYINT - (before IS NOT NULL)::TINYINT)"
     return (
-        f"SELECT environment, id, label, time, ({sign} * ({labelled}))::TINYINT AS labelled, {sign}::TINYINT AS correct FROM {changed}"
-        f" UNION ALL SELECT environment, id, before, time, 0::TINYINT, {-sign}::TINYINT FROM {changed} WHERE before IS NOT NULL"
+        f"SELECT environment, id, CASE WHEN mine THEN label ELSE before END AS label, time,"
+        f" (CASE WHEN mine THEN {labelled} ELSE 0 END)::TINYINT AS labelled, (CASE WHEN mine THEN sign ELSE -sign END)::TINYINT AS correct"
+        f" FROM ({told}), (VALUES (true), (false)) AS step(mine) WHERE label IS DISTINCT FROM before AND (mine OR before IS NOT NULL)"
     )
 
 

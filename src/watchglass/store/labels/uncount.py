@@ -46,7 +46,7 @@ def uncount(
     told = locate(connection, labels, wanted, "told_rows")
     if joined and told:
         chosen = f"(FROM {rows_of(joined)} SEMI JOIN chosen USING (filename, file_row_number))"
-        said = f"SELECT environment, id, label, time FROM {rows_of(told)} SEMI JOIN told_rows USING (filename, file_row_number)"
+        said = f"SELECT environment, id, label, time, 1 AS sign FROM {rows_of(told)} SEMI JOIN told_rows USING (filename, file_row_number)"
         contribute(connection, served(connection, chosen, tally.tags), in_turn(said), -1, tally.tags)
     return tally.deltas.write(folder, model)
 
