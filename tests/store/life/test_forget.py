@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
@@ -17,7 +17,9 @@ from tests.store.published import declare, frozen_of, moment, oracle, publish, s
 from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
+from watchglass.store.doctor.examine import diagnose
 from watchglass.store.life.audit import audits
+from watchglass.store.life.coarsening import coarsen
 from watchglass.store.life.forget import forget
 from watchglass.store.life.forget_asked import asked, sum_of
 from watchglass.store.merge import merge
@@ -384,3 +386,36 @@ def test_a_kept_line_is_wiped_where_it_is_of_the_row_and_no_other(bench, raw, ke
     assert bench.ask("SELECT count(raw) AS n, min(reason) AS why FROM rejected") == [
         {"n": int(kept), "why": "a text p1 was odd"}
     ]
+
+
+def test_old_days_on_the_coarser_grid_lose_the_rows_too(bench):
+    features = {"shape": "number", "who": "text"}
+    declare(bench, features, (), ())
+    chance = random.Random(9)
+    rows = [
+        {
+            "id": f"p{n}",
+            "time": moment(n % 150, n),
+            "environment": "live",
+            "version": "1",
+            "prediction": "a",
+            "features": {"shape": chance.gauss(5, 2), "who": (NAME, "bo")[n % 2]},
+        }
+        for n in range(1500)
+    ]
+    publish(bench, "predictions", rows, features)
+    bench.follow()
+    subject(bench, "m", "who")
+    assert coarsen(bench.folder, bench.engine, datetime(2026, 12, 1, tzinfo=UTC)) == 1
+    run(bench, subject=NAME)
+    found = summed(bench)
+    assert min(found.values()) > 0
+    assert sum(n for key, n in found.items() if key[5] == "number") == 750
+    assert not places(bench.folder.root, [NAME])
+
+
+def test_a_doctor_finds_nothing_wrong_afterwards(people):
+    run(people, subject=NAME)
+    report = diagnose(str(people.folder.root), now=datetime.now(UTC))
+    assert report.sound
+    assert [item.what for item in report.findings if item.severity == "error"] == []
