@@ -16,7 +16,8 @@ from watchglass.capture.runs import Run
 from watchglass.cli.main import commands
 from watchglass.reading import Store, create_store
 from watchglass.settings import SETTINGS
-from watchglass.store.query import VIEWS
+from watchglass.store.asking.joins import JOINS
+from watchglass.store.asking.views import DOCUMENTED
 from watchglass.web.app import create_app
 from watchglass.web.ingest import Ingest
 
@@ -27,26 +28,6 @@ REFERENCE: Final = Path(__file__).parent / "reference"
 WIDTH: Final = 100
 _RULED: Final = re.compile(r"^=+ [= ]+$(?:\n.+)+", re.MULTILINE)
 _MADE: Final = "<!-- made by docs/make.py from the code: change it there -->\n"
-VIEW_SENTENCES: Final[Mapping[str, str]] = {
-    "predictions": "One row a prediction: files and the log's tail together, each once. `weight` is how many rows a sampled one stands for, 1 when nothing is left out. With `model=…` features and tags are typed structs: `features.amount`; without, they are JSON: `features->>'amount'`.",
-    "labels": "The truth of each prediction: the label with the latest time; one that was taken back is not there.",
-    "label_history": "Every label that ever came; a NULL takes back what was said before.",
-    "feedback": "What users did about predictions: `log_feedback` and `/api/v1/feedback`. A model's rule makes labels of it.",
-    "metrics": "Metric points: `log_metric`, `run.metric` and `/api/v1/metrics`.",
-    "logs": "Log lines.",
-    "runs": "One row a run of a component.",
-    "artifacts": "One row a version of an artifact; the version is a fingerprint of its content.",
-    "reads": "Which run read which artifact; `rule` says by what that is known.",
-    "writes": "Which run wrote which artifact.",
-    "components": "The named steps.",
-    "models": "The models, with what was said of them.",
-    "model_versions": "Which artifact and run a model's version came from.",
-    "deployments": "Which version went where, and when.",
-    "verdicts": "What each closed window was judged to be.",
-    "incidents": "What was raised, notices among it.",
-    "rejected": "Lines and values that could not be taken, with their reason and what they were. `rows` counts them.",
-    "drops": "Events that recording processes could not write, by process and reason.",
-}
 
 
 def settings() -> str:
@@ -139,15 +120,18 @@ def python() -> str:
 
 
 def views() -> str:
-    """Write every view that a question may use, with its columns and their types."""
+    """Write every view that a question may use, with its columns, and what joins them."""
     parts = [
-        "# Views\n\nWhat `watchglass sql` and `store.sql` may ask: exactly one SELECT, DuckDB's SQL. Times are UTC.\n"
+        (
+            "# Views\n\nWhat `watchglass sql` and `store.sql` may ask: exactly one SELECT, DuckDB's SQL. Times are UTC. "
+            "Names, types and order of the columns stay; new ones come last. [How to ask](../how-to/ask-in-sql.md).\n"
+        )
     ]
-    with tempfile.TemporaryDirectory() as folder, create_store(folder) as store:
-        for name in VIEWS:
-            columns = store.sql(f"SELECT column_name AS name, column_type AS type FROM (DESCRIBE SELECT * FROM {name})").rows()  # noqa: S608 - a name of ours  # fmt: skip
-            table = "\n".join(f"| {row['name']} | {row['type']} |" for row in columns)
-            parts.append(f"## {name}\n\n{VIEW_SENTENCES[name]}\n\n| column | type |\n|---|---|\n{table}\n")
+    for view in DOCUMENTED.values():
+        table = "\n".join(f"| {column.name} | {column.type} | {_cell(column.sentence)} |" for column in view.columns)
+        parts.append(f"## {view.name}\n\n{view.sentence}\n\n| column | type | |\n|---|---|---|\n{table}\n")
+    parts.append("## Joins\n\nFrom a prediction to the data and the source it came from:\n")
+    parts += [f"{join.sentence}\n\n```sql\n{join.sql}\n```\n" for join in JOINS]
     return "\n".join(parts)
 
 
