@@ -195,3 +195,19 @@ def test_a_log_line_may_begin_with_a_bracket_without_being_read_the_slow_way(ben
         assert bench.compact().rows == 1
     finally:
         loading._one_by_one = before
+
+
+def test_a_frame_of_predictions_is_compacted_beside_lines_of_labels_alone(tmp_path):
+    import polars as pl
+
+    import watchglass as wg
+    from watchglass.capture import recorder
+
+    wg.init(tmp_path)
+    frame = pl.DataFrame({"p": [1], "t": [1.7e9], "ink": [0.5], "id": ["7"]})
+    wg.log_predictions("digits", frame, prediction="p", time="t", id="id")
+    wg.log_label("digits", "7", 1)
+    recorder.close()
+    with wg.open(tmp_path) as store:
+        assert store.compact().rows == 2
+        assert len(store.sql("SELECT * FROM predictions JOIN labels USING (model, environment, id)")) == 1

@@ -140,7 +140,8 @@ def _round(
         try:
             published = _directly(folder, connection, ready, sample, columns) if not careful else None
             if published is None:
-                loaded = loading.load(connection, texts, {} if careful else columns, sample.kinds, stack)
+                kinds = sample.kinds | {frames.kind_of(s)[:-1] for s in ready if s.sidecar is not None}
+                loaded = loading.load(connection, texts, {} if careful else columns, kinds, stack)
                 _complete(engine, connection, loaded, columns, ready[0].name)
                 rejected += loaded.rejected
                 published = _write(folder, connection, ready, loaded, columns, rejected)
@@ -277,7 +278,12 @@ def _write(
 def _select(kind: str, model: str, columns: Columns, layout: rows.Layout) -> str:
     if kind == "predictions":
         return rows.predictions(columns, layout, model)
-    of = {"labels": rows.labels(model), "feedback": rows.feedback(model), "metrics": rows.metrics(), "logs": rows.logs()}
+    of = {
+        "labels": rows.labels(model),
+        "feedback": rows.feedback(model),
+        "metrics": rows.metrics(),
+        "logs": rows.logs(),
+    }
     return of[kind]
 
 
