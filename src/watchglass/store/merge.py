@@ -72,11 +72,38 @@ def merge(folder: Folder, engine: Engine, at_most: int | None = None) -> int:
         if lease is None:
             return 0
         for kind, model in _tables(engine):
-            while left and (group := next(iter(groups(_parts(engine, kind, model), cells=kind == "cells")), None)):
+            while left and (group := _due(folder, engine, kind, model)):
                 replace(folder, engine, lease, (kind, model), group)
                 replaced += len(group)
                 left -= 1
     return replaced
+
+
+def _due(folder: Folder, engine: Engine, kind: str, model: str) -> list[Part] | None:
+    """Choose the next group of a table; None when nothing is to be merged.
+
+    Predictions are merged with such as have the same columns: where a file has none for a feature, its rows were not
+    counted as missing there, and who takes them out of the cells must still see that.
+    """
+    for group in groups(_parts(engine, kind, model), cells=kind == "cells"):
+        if kind != "predictions":
+            return group
+        for alike in _alike(folder, group):
+            if len(alike) >= FAN_IN and 2 * _files_after(alike) <= len(alike):
+                return alike
+    return None
+
+
+def _alike(folder: Folder, group: Sequence[Part]) -> list[list[Part]]:
+    """Part files by their columns."""
+    listed = ", ".join(literal(str(folder.tables / part.path)) for part in group)
+    with engine_room() as connection:
+        query = f"SELECT file_name, string_agg(name, chr(31) ORDER BY name) FROM parquet_schema([{listed}]) GROUP BY file_name"
+        columns = dict(connection.execute(query).fetchall())
+    found: dict[str, list[Part]] = {}
+    for part in group:
+        found.setdefault(columns[str(folder.tables / part.path)], []).append(part)
+    return list(found.values())
 
 
 def _tables(engine: Engine) -> Sequence[tuple[str, str]]:

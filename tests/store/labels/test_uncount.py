@@ -12,6 +12,7 @@ from tests.store.bench import Bench
 from tests.store.published import declare, frozen_of, oracle, publish, summed
 from tests.store.test_cells_oracle import FEATURES, TAGS, labels_of, rows_of
 from watchglass.store import catalog as c
+from watchglass.store import merge
 from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.labels.uncount import uncount
@@ -106,3 +107,23 @@ def test_rows_that_are_not_counted_yet_are_not_taken_away(bench):
     take_away(bench, [(row["environment"], row["id"]) for row in predictions])
     assert summed(bench) == {}
     assert oracle([], [], FEATURES, TAGS, frozen_of(bench)) == {}
+
+
+def test_files_of_different_columns_are_merged_apart_so_that_rows_taken_away_still_leave_exact_counts(
+    bench, monkeypatch
+):
+    monkeypatch.setattr(merge, "FAN_IN", 2)
+    chance = random.Random(10)
+    predictions = rows_of(chance, 240, 0, days=2)
+    declare(bench, FEATURES, TAGS, TAGS)
+    older = [{**row, "features": {"shape": row["features"]["shape"]}, "tags": None} for row in predictions[:120]]
+    for part in range(3):
+        publish(bench, "predictions", older[part::3], {"shape": "number"})
+        publish(bench, "predictions", predictions[120 + part :: 3], FEATURES, TAGS)
+    bench.follow()
+    assert merge.merge(bench.folder, bench.engine) == 6
+    take_away(bench, [(row["environment"], row["id"]) for row in predictions[::2]])
+    kept = [older[number] for number in range(1, 120, 2)]
+    rest = oracle(predictions[121::2], [], FEATURES, TAGS, frozen_of(bench))
+    before = oracle(kept, [], {"shape": "number"}, (), frozen_of(bench))
+    assert summed(bench) == {key: rest.get(key, 0) + before.get(key, 0) for key in {**rest, **before}}

@@ -110,7 +110,8 @@ class Wanted:
     @classmethod
     def of(cls, hashes: Hashes) -> Wanted:
         """Sort them and draw the map."""
-        found = np.unique(hashes)
+        ordered = np.sort(hashes)
+        found = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)]]
         bits = min(max(len(found).bit_length() + _SPARE_BITS, _LEAST_BITS), _MOST_BITS)
         near = np.zeros(1 << bits, dtype=np.bool_)
         near[_low(found, bits)] = True
@@ -122,7 +123,8 @@ class Wanted:
             return np.empty(0, dtype=np.intp)
         if len(hashes) > _SEARCHED * len(self.hashes):
             return _each(hashes, self.hashes)
-        maybe = np.flatnonzero(self.near.take(_low(hashes, len(self.near).bit_length() - 1)))
+        bits = len(self.near).bit_length() - 1
+        maybe = np.flatnonzero(self.near[_low(hashes, bits)])
         close = hashes[maybe]
         place = np.minimum(np.searchsorted(self.hashes, close), len(self.hashes) - 1)
         return cast("NDArray[np.intp]", maybe[self.hashes[place] == close])
