@@ -218,7 +218,7 @@ HASH_KEY: Final = Setting(
     "hash_key",
     "",
     _text,
-    "The secret with which rules of redaction hash, 16 characters or more; the same wherever hashes must agree.",
+    "The key with which rules of redaction hash, 16 characters or more; the same wherever hashes must agree.",
 )
 
 SPOOL: Final = Setting(
