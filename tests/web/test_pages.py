@@ -234,7 +234,8 @@ def test_the_twins_give_the_records_as_they_are(story, made):
 def test_the_api_is_described_and_a_number_may_be_null(story):
     described = story.get("/api/v1/openapi.json").json()
     known = {"/api/v1/models", "/api/v1/incidents", "/api/v1/incidents/{number}", "/api/v1/status"}
-    assert set(described["paths"]) == known
+    assert known <= set(described["paths"])
+    assert not {"/api/v1/events", "/api/v1/forget"} & set(described["paths"])  # of a server that takes nothing in
     shapes = described["components"]["schemas"]
     assert shapes["Estimate"]["properties"]["value"]["type"] == ["number", "null"]
     assert shapes["Incident"]["properties"]["severity"]["enum"] == ["notice", "warning", "page"]
