@@ -419,3 +419,17 @@ def test_a_doctor_finds_nothing_wrong_afterwards(people):
     report = diagnose(str(people.folder.root), now=datetime.now(UTC))
     assert report.sound
     assert [item.what for item in report.findings if item.severity == "error"] == []
+
+
+def test_what_users_did_about_a_prediction_goes_with_it(bench):
+    bench.model(features=FEATURES)
+    clicks = [
+        {"kind": "feedback", "model": "digits", "id": f"p{i}", "event": "click", "time": BEGIN + i} for i in range(4)
+    ]
+    bench.write("rows", [*(person(i, (NAME, "bo")[i % 2]) for i in range(4)), *clicks])
+    bench.compact()
+    subject(bench)
+    done = run(bench, subject=NAME)
+    assert (done.predictions, done.feedback) == (2, 2)
+    (path,) = (bench.folder.tables / "feedback").glob("*.parquet")
+    assert duckdb.sql(f"SELECT id FROM read_parquet('{path}') ORDER BY id").fetchall() == [("p1",), ("p3",)]

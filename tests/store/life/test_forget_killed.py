@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.store.life.searched import places
 from tests.store.published import summed
 from watchglass.store import catalog as c
 from watchglass.store.catalog import writing
+from watchglass.store.doctor.examine import diagnose
 from watchglass.store.life.audit import audits
 from watchglass.store.life.forget import forget
 from watchglass.store.life.forget_asked import asked
@@ -139,6 +141,7 @@ def test_a_kill_leaves_all_or_nothing_and_asking_again_finishes(made, killer, tr
             )
             assert rows[0]["n"] in (0, 30)
             assert len(audits(bench.engine).audits) == (rows[0]["n"] == 0)
+            assert "unfinished forget" in {item.what for item in diagnose(str(root), now=datetime.now(UTC)).findings}
             forget(bench.folder, bench.engine, asked(subject=NAME))
             assert not places(root, [NAME, '"p0"', '"p58"', '"p60"', '"p78"'])
             assert summed(bench) == truth

@@ -24,6 +24,7 @@ from watchglass.store.doctor.indexes import check_indexes
 from watchglass.store.doctor.log import check_log, compact_after
 from watchglass.store.doctor.rebuild import rebuild
 from watchglass.store.doctor.salvage import fault_of
+from watchglass.store.doctor.unfinished import check_unfinished
 from watchglass.store.doctor.visit import Finding, Report, Visit
 from watchglass.store.folder import prepare
 from watchglass.store.leases import LASTS, hold
@@ -106,6 +107,7 @@ def _examined(visit: Visit) -> Report:
         check_orphans(visit)
         check_indexes(visit)
         check_log(visit)
+        check_unfinished(visit)
         _check_keys(visit)
         _check_counts(visit)
         _check_leases(visit)
