@@ -52,6 +52,7 @@ def test_rows_are_counted_once_however_often_the_counting_is_killed(bench):
             publish(bench, "predictions", rows, FEATURES, ("site",))
             told = labels_of(chance, rows)
             publish(bench, "labels", told)
+            publish(bench, "predictions", chance.sample(rows, 20), FEATURES, ("site",))  # counted once all the same
             predictions += rows
             labels += told
         with following(bench.folder.root) as process:
