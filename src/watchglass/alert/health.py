@@ -16,8 +16,8 @@ from watchglass.records import ModelStatus, Point
 from watchglass.store import judgements
 from watchglass.store.catalog import check_version
 from watchglass.store.graph import take_in
-from watchglass.store.histories import environments, history
 from watchglass.store.models import model_named, model_names
+from watchglass.store.wholes import wholes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,10 +41,10 @@ def statuses(folder: Folder, engine: Engine) -> Sequence[ModelStatus]:
     with engine.connect() as connection:
         check_version(connection)
         models = [model_named(connection, name) for name in model_names(connection)]
+    counted = wholes(folder, engine)
     for model in models:
-        for environment in environments(folder, engine, model.name) or ["live"]:
-            counted = history(folder, engine, model.name, environment)
-            found.append(_empty(model, environment) if counted is None else _status(folder, engine, model, counted))
+        told = counted.get(model.name, {})
+        found += [_status(folder, engine, model, whole) for whole in told.values()] or [_empty(model, "live")]
     return sorted(found, key=lambda status: (ORDER.index(status.health), status.name))
 
 
@@ -133,7 +133,7 @@ def _sentence(health: Health, worst: Incident | None, watch: Watch, performance:
     windows, armed = len(watch.history.rows), watch.drift.state.end
     if health == "Learning":
         return f"{windows} of {armed} windows seen. Alarms are armed at window {armed}."
-    columns = len(watch.history.columns)
+    columns = watch.history.width
     if health == "No labels yet":
         return f"All {columns} columns are as in the reference. Send labels to know the performance: wg.log_label(…)"
     closed = [item for item in watch.incidents if item.closed]

@@ -19,6 +19,7 @@ from watchglass.store.compact import engine_room
 from watchglass.store.life import coarser
 from watchglass.store.models import Feature, features_of
 from watchglass.store.quoting import literal
+from watchglass.store.reader import reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +36,17 @@ if TYPE_CHECKING:
 
 STRAY = 7  # days with rows
 LONGEST_GAP = timedelta(days=400)
+_WHOLE = "(name = '' OR slice = '')"
+JUDGED = ("number", "text", "boolean")
+"""The types of columns that have cells of their own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """All that is counted of a model in an environment: `first` is the day of window 0, `rows` has a count per window."""
+    """All that is counted of a model in an environment: `first` is the day of window 0, `rows` has a count per window.
+
+    `columns` are those that are judged, `width` how many; `columns` is empty where only the whole was read (`store/wholes`).
+    """
 
     model: str
     environment: str
@@ -48,6 +55,7 @@ class History:
     columns: tuple[ColumnHistory, ...]
     labels: LabelHistory
     version: str | None
+    width: int
 
     def day(self, window: int) -> date:
         """Give the day of a window."""
@@ -74,13 +82,9 @@ def environments(folder: Folder, engine: Engine, model: str) -> list[str]:
     cells = cells_of(folder, engine, model)
     if not cells:
         return []
-    with engine_room() as connection:
-        return [
-            row[0]
-            for row in connection.execute(
-                f"SELECT DISTINCT environment FROM {cells} WHERE kind = 'rows' ORDER BY 1"
-            ).fetchall()
-        ]
+    query = f"SELECT DISTINCT environment FROM {cells} WHERE name = '' AND slice = '' AND kind = 'rows' ORDER BY 1"
+    with reader_of(folder, engine).cursor() as connection:
+        return [row[0] for row in connection.execute(query).fetchall()]
 
 
 def cells_of(folder: Folder, engine: Engine, model: str, *, alike: bool = False) -> str:
@@ -117,10 +121,11 @@ def history(folder: Folder, engine: Engine, model: str, environment: str = "live
     cells = cells_of(folder, engine, model, alike=True)
     if not cells:
         return None
-    with engine_room() as connection:
+    with reader_of(folder, engine).cursor() as connection:
         kept = "SELECT day, slice, name, kind, bucket, value, known, sum(n)::BIGINT AS n, max(version) AS version"
         connection.execute(
-            f"CREATE TEMP TABLE merged AS {kept} FROM {cells} WHERE environment = ? GROUP BY ALL HAVING sum(n) != 0",
+            f"CREATE TEMP TABLE merged AS {kept} FROM {cells} WHERE environment = ? AND {_WHOLE}"
+            " GROUP BY ALL HAVING sum(n) != 0",
             [environment],
         )
         days = [
@@ -135,19 +140,16 @@ def history(folder: Folder, engine: Engine, model: str, environment: str = "live
         connection.execute("DELETE FROM merged WHERE day < ?", [first])
         windows = (days[-1] - first).days + 1
         with engine.connect() as catalog:
-            columns = features_of(catalog, model)
+            judged = [feature for feature in features_of(catalog, model) if feature.type in JUDGED]
         rows, more = (_rows(connection, kind, first, windows) for kind in ("rows", "rows2"))
         worth = rows / np.maximum(rows + more, 1) if more.any() else None
-        read = [
-            _column(connection, column, first, rows, worth)
-            for column in columns
-            if column.type in ("number", "text", "boolean")
-        ]
+        read = [_column(connection, column, first, rows, worth) for column in judged]
         version = (
             connection.execute("SELECT max_by(version, day) FROM merged WHERE kind = 'rows' AND slice = ''").fetchone()
             or (None,)
         )[0]
-        return History(model, environment, first, rows, tuple(read), _labels(connection, first, windows), version)
+        labels = _labels(connection, first, windows)
+        return History(model, environment, first, rows, tuple(read), labels, version, len(judged))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, kind: str, first: date, windows: int) -> NDArray[np.int64]:
@@ -197,16 +199,13 @@ def _worth(
 
 
 def _labels(connection: duckdb.DuckDBPyConnection, first: date, windows: int) -> LabelHistory:
-    names = [
-        row[0]
-        for row in connection.execute("SELECT DISTINCT slice FROM merged WHERE kind = 'rows' ORDER BY slice").fetchall()
-    ]
-    place = {name: index for index, name in enumerate(names)}
+    counted = connection.execute(
+        "SELECT date_diff('day', ?::DATE, day) AS w, slice, sum(n)::BIGINT AS n FROM merged WHERE kind = 'rows' GROUP BY ALL",
+        [first],
+    ).fetchnumpy()
+    names, index = np.unique(np.asarray(counted["slice"], dtype=object).astype(str), return_inverse=True)
     rows = np.zeros((windows, len(names)), dtype=np.int64)
-    for window, name, count in connection.execute(
-        "SELECT date_diff('day', ?::DATE, day), slice, n FROM merged WHERE kind = 'rows'", [first]
-    ).fetchall():
-        rows[window, place[name]] = count
+    rows[np.asarray(counted["w"], dtype=np.int64), index] = np.asarray(counted["n"], dtype=np.int64)
     kinds = ("labelled", "correct", "labelled2", "correct2")
     sums = ", ".join(f"coalesce(sum(n) FILTER (kind = {literal(kind)}), 0)::BIGINT AS {kind}" for kind in kinds)
     query = (
@@ -214,10 +213,11 @@ def _labels(connection: duckdb.DuckDBPyConnection, first: date, windows: int) ->
         f" WHERE kind IN ({', '.join(map(literal, kinds))}) GROUP BY ALL ORDER BY ALL"
     )
     entries = connection.execute(query, [first, first]).fetchnumpy()
-    index = np.fromiter((place[name] for name in entries["slice"]), dtype=np.int64, count=len(entries["slice"]))
+    place = np.searchsorted(names, np.asarray(entries["slice"], dtype=object).astype(str)).astype(np.int64)
     window, known, *told = (np.asarray(entries[name], dtype=np.int64) for name in ("w", "k", *kinds))
     squares = Squares(told[2], told[3]) if told[2].any() or told[3].any() else None
-    return LabelHistory(tuple(slice_of(name) for name in names), rows, window, index, known, told[0], told[1], squares)
+    slices = tuple(slice_of(name) for name in names.tolist())
+    return LabelHistory(slices, rows, window, place, known, told[0], told[1], squares)
 
 
 @planned_anew
