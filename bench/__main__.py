@@ -20,7 +20,21 @@ from bench.shown import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAMES = ("recorder", "frames", "sender", "compaction", "disk", "cells", "questions", "filled", "labels", "lookup", "forget", "http", "sustained")
+NAMES = (
+    "recorder",
+    "frames",
+    "sender",
+    "compaction",
+    "disk",
+    "cells",
+    "questions",
+    "filled",
+    "labels",
+    "lookup",
+    "forget",
+    "http",
+    "sustained",
+)
 HERE = Path(__file__).parent
 
 
