@@ -126,9 +126,10 @@ def counted(bench):
     return {key: n for key, n in found.items() if n}
 
 
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("many", [0, 4, 1 << 40], ids=["looked up", "as it comes", "all joined"])
 @settings(
-    max_examples=150 if LONG else 3,
+    max_examples=100 if LONG else 3,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
