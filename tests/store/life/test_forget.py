@@ -301,7 +301,7 @@ def test_the_audit_says_what_was_done_and_not_whose_rows_they_were(people):
     said = record.record["asked"]
     assert said["sum"] == sum_of(NAME, said["salt"]) != sum_of("bo", said["salt"])
     assert (record.record["predictions"], record.record["models"]) == (21, ["digits"])
-    assert record.record["not_looked_at"] == ["artifacts", "runs", "metrics", "logs"]
+    assert record.record["not_looked_at"] == ["artifacts", "runs", "metrics", "logs", "questions"]
     run(people, subject=NAME)
     newest = audits(people.engine, limit=1)
     assert ([one.id for one in newest.audits], newest.next) == ([2], 2)
@@ -433,3 +433,18 @@ def test_what_users_did_about_a_prediction_goes_with_it(bench):
     assert (done.predictions, done.feedback) == (2, 2)
     (path,) = (bench.folder.tables / "feedback").glob("*.parquet")
     assert duckdb.sql(f"SELECT id FROM read_parquet('{path}') ORDER BY id").fetchall() == [("p1",), ("p3",)]
+
+
+def test_what_fails_on_the_way_leaves_the_store_as_it_was_and_is_finished_by_the_next(people, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    before = sorted(path.name for path in (people.folder.tables / "predictions").iterdir())
+    with monkeypatch.context() as patched:
+        patched.setattr("watchglass.store.parquet.sync_folder", full)
+        with pytest.raises(OSError, match="No space"):
+            run(people, subject=NAME)
+    assert people.ask("SELECT count(*) AS n FROM predictions") == [{"n": 63}]
+    assert set(before) <= {path.name for path in (people.folder.tables / "predictions").iterdir()}
+    run(people, prediction="p1")
+    assert not places(people.folder.root, [NAME])

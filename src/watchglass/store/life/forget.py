@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +19,7 @@ from watchglass.store.life.forget_find import found_keys
 from watchglass.store.life.forget_held import held
 from watchglass.store.life.forget_log import Blanked, blank
 from watchglass.store.life.forget_plan import Plan, done, planned, table_of, unfinished
+from watchglass.store.parquet import delete
 from watchglass.store.segments import names_taken, opened
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from watchglass.store.segments import Segment
 
 __all__ = ["Asked", "Forgotten", "asked", "forget"]
-_NOT_LOOKED_AT = ("artifacts", "runs", "metrics", "logs")
+_NOT_LOOKED_AT = ("artifacts", "runs", "metrics", "logs", "questions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,7 @@ def _carry_out(work: _Work, plan: Plan) -> Forgotten:
         told = _record(work, plan, list(changed.values()), _blanked(work, plan, dry=True), quarantine)
         told = _published(work, plan, changed, told)
     except BaseException:
-        for rewritten in changed.values():
-            rewritten.drop(work.folder)
+        _drop_unlisted(work, changed)
         raise
     forget_leftovers.sweep(work.folder, work.engine)
     _blanked(work, plan, dry=False)
@@ -146,7 +146,17 @@ def _carry_out(work: _Work, plan: Plan) -> Forgotten:
     forget_leftovers.empty_rooms(work.folder)
     forget_catalog.scrub(work.engine)
     done(work.folder, plan)
-    return told
+    return replace(told, seconds=time.monotonic() - work.begun)
+
+
+def _drop_unlisted(work: _Work, changed: dict[str, Rewritten]) -> None:
+    """Delete the new files that were not published; an interrupt may come just after they were."""
+    paths = [str(values["path"]) for rewritten in changed.values() for values in rewritten.new]
+    with work.engine.connect() as connection:
+        listed = set(connection.execute(sa.select(c.files.c.path).where(c.files.c.removed.is_(None))).scalars())
+    for path in paths:
+        if path not in listed:
+            delete(work.folder.tables / path)
 
 
 def _published(work: _Work, plan: Plan, changed: dict[str, Rewritten], told: Forgotten) -> Forgotten:
@@ -159,17 +169,11 @@ def _published(work: _Work, plan: Plan, changed: dict[str, Rewritten], told: For
         values = {model: rewritten.values for model, rewritten in changed.items()}
         wiped = forget_catalog.clean(transaction, plan, values)
         number = _noted(transaction, plan.name)
-        seconds = time.monotonic() - work.begun
-        told = Forgotten(**{**_fields(told), "rejected": wiped, "seconds": seconds, "audit": number})  # type: ignore[arg-type]  # its own fields
+        told = replace(told, rejected=wiped, seconds=time.monotonic() - work.begun, audit=number)
         if number is None:
-            now = datetime.now(UTC)
-            number = audit.note(transaction, "forget", plan.asked.who, _for_audit(plan, told), now)
-            told = Forgotten(**{**_fields(told), "audit": number})  # type: ignore[arg-type]  # likewise
+            record, now = _for_audit(plan, told), datetime.now(UTC)
+            told = replace(told, audit=audit.note(transaction, "forget", plan.asked.who, record, now))
     return told
-
-
-def _fields(told: Forgotten) -> dict[str, object]:
-    return {**asdict(told), "models": told.models, "not_looked_at": told.not_looked_at}
 
 
 def _noted(transaction: Connection, name: str) -> int | None:
@@ -180,7 +184,7 @@ def _noted(transaction: Connection, name: str) -> int | None:
 
 def _for_audit(plan: Plan, told: Forgotten) -> dict[str, Json]:
     """Write the record that stays: what was asked by its salted sum alone, and what came of it."""
-    counts = {name: value for name, value in _fields(told).items() if name not in ("audit", "dry")}
+    counts = {name: value for name, value in asdict(told).items() if name not in ("audit", "dry")}
     counts |= {"models": list(told.models), "not_looked_at": list(told.not_looked_at)}
     said: dict[str, Json] = {"asked": sealed(plan.asked), "reason": plan.asked.reason, "plan": plan.name}
     if told.aggregates is not None:
