@@ -135,12 +135,12 @@ def log_label(model: str, id: str, label: object, *, time: Time | None = None, e
     """Record the truth for a prediction, by its id, when it becomes known (now).
 
     It may come any number of times, and before its prediction: the label with the latest time counts, the history stays.
-    Raises `BadInput` for a label that is None or NaN: what is not known yet is not said, what was wrong is taken back by
-    `retract_label`.
+    A label that is None or NaN says nothing yet: it is not recorded, which a warning tells; `retract_label` takes one back.
     """
     if plain(label) is None:
-        message = f"label cannot be {shown(label)}: a text, a number or a boolean would do; retract_label takes one back"
-        raise BadInput(message)
+        said = f"a label of model {model!r} that is {shown(label)} says nothing and is not recorded; retract_label takes one back"
+        drops.warn("missing label", said)
+        return
     _label(model, id, label, time, environment)
 
 
