@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time as clock
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -18,10 +20,10 @@ from watchglass.store.compact import engine_room
 from watchglass.store.exchange import delta
 from watchglass.store.exchange.importing import Imported, imported, note_import
 from watchglass.store.exchange.tables import KINDS
-from watchglass.store.exchange.taking import KEYS, Done, Rows, take_rows, taken
+from watchglass.store.exchange.taking import KEYS, TOLD, Done, Rows, take_rows, taken
 from watchglass.store.exchange.written import line_reader
 from watchglass.store.history import Roles
-from watchglass.store.lines import RAW_KEPT, Rejected
+from watchglass.store.lines import RAW_KEPT, Rejected, each_told
 from watchglass.store.quoting import identifier, literal
 from watchglass.store.redacting import covered, fields, touched
 
@@ -37,6 +39,7 @@ TABLES: Final = ("predictions", "labels")
 _LINES: Final = (".jsonl", ".ndjson")
 _TEXTS: Final = (".csv", ".tsv")
 _CHUNK: Final = 1 << 20
+_NOT_OBJECTS: Final = "trim(line) != '' AND CASE WHEN json_valid(line) THEN json_type(line) != 'OBJECT' ELSE true END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,10 @@ def import_file(
         return Imported(str(source), 0, 0, 0, 1)
     redactor = _redactor(folder)
     try:
-        with engine_room() as connection:
+        with engine_room() as connection, ExitStack() as stack:
             connection.execute("SET preserve_insertion_order = true")  # a row without an id is known by its place
-            done = _take(folder, engine, connection, source, (what, key, redactor))
+            opened = _opened(connection, source, stack)
+            done = _take(folder, engine, connection, source, (what, key, redactor, opened))
     except duckdb.Error as error:
         message = f"{str(source)!r} cannot be taken in: {str(error).splitlines()[0]}"
         raise BadInput(message) from error
@@ -109,10 +113,9 @@ def _take(
     engine: Engine,
     connection: duckdb.DuckDBPyConnection,
     source: Path,
-    about: tuple[Foreign, str, Redactor | None],
+    about: tuple[Foreign, str, Redactor | None, tuple[str, Sequence[tuple[str, str]]]],
 ) -> Done:
-    what, key, redactor = about
-    relation, columns = _opened(connection, source)
+    what, key, redactor, (relation, columns) = about
     roles = _roles(what, columns)
     told = [_withheld(item) if redactor is not None else item for item in _lost(connection, relation, source)]
     if redactor is not None:
@@ -123,7 +126,9 @@ def _take(
     return Done(1, count, 0, rejected)
 
 
-def _opened(connection: duckdb.DuckDBPyConnection, source: Path) -> tuple[str, Sequence[tuple[str, str]]]:
+def _opened(
+    connection: duckdb.DuckDBPyConnection, source: Path, stack: ExitStack
+) -> tuple[str, Sequence[tuple[str, str]]]:
     """Open a file so that a line without a form costs only itself; gives the relation and its columns with their types."""
     if delta.is_table(source):
         listed = ", ".join(literal(path) for path in delta.files_of(source))
@@ -131,7 +136,8 @@ def _opened(connection: duckdb.DuckDBPyConnection, source: Path) -> tuple[str, S
     elif source.suffix in _TEXTS:
         relation = f"read_csv({literal(str(source))}, header = true, store_rejects = true)"
     elif source.suffix in _LINES:
-        relation = f"read_json({literal(str(source))}, format = 'newline_delimited', ignore_errors = true)"
+        whole = _whole_lines(connection, source, stack)
+        relation = f"read_json({literal(str(whole))}, format = 'newline_delimited')"
     else:
         with history.past(connection, source) as past:
             return past.source, past.columns
@@ -139,12 +145,27 @@ def _opened(connection: duckdb.DuckDBPyConnection, source: Path) -> tuple[str, S
     return relation, [(str(row[0]), str(row[1])) for row in found]
 
 
+def _whole_lines(connection: duckdb.DuckDBPyConnection, source: Path, stack: ExitStack) -> Path:
+    """Give a file of JSON lines without those that are no objects: DuckDB 1.5 reads on from a broken one into the next."""
+    found = f"FROM {line_reader(str(source))} WHERE"
+    if not connection.execute(f"SELECT count(*) {found} {_NOT_OBJECTS}").fetchall()[0][0]:
+        return source
+    aside = Path(stack.enter_context(TemporaryDirectory(prefix="watchglass-import-"))) / "lines.jsonl"
+    as_they_are = "(FORMAT csv, HEADER false, DELIM E'\\x01', QUOTE '', ESCAPE '')"
+    connection.execute(
+        f"COPY (SELECT line {found} NOT ({_NOT_OBJECTS}) AND trim(line) != '') TO {literal(str(aside))} {as_they_are}"
+    )
+    return aside
+
+
 def _lost(connection: duckdb.DuckDBPyConnection, relation: str, source: Path) -> list[Rejected]:
     """Tell the lines that have no form."""
     if source.suffix in _LINES:
-        lines = f"SELECT count(*) FROM {line_reader(str(source))} WHERE trim(line) != ''"
-        found = connection.execute(f"SELECT ({lines}) - (SELECT count(*) FROM {relation})").fetchall()[0][0]
-        return [Rejected(source.name, None, "the line is not a JSON object", None, int(found))] if found > 0 else []
+        bad = f"FROM {line_reader(str(source))} WHERE {_NOT_OBJECTS}"
+        total = int(connection.execute(f"SELECT count(*) {bad}").fetchall()[0][0])
+        raws = connection.execute(f"SELECT line {bad} LIMIT {TOLD}").fetchall() if total else []
+        lost = Rejected(source.name, None, "the line is not a JSON object", None, total)
+        return each_told(lost, [str(raw) for (raw,) in raws])
     if source.suffix not in _TEXTS:
         return []
     connection.execute(f"SELECT count(COLUMNS(*)) FROM {relation}").fetchall()
