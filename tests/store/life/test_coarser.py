@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.bench import BEGIN, DAY
@@ -72,6 +72,7 @@ def without_buckets(cells):
     return total
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False), min_size=1), st.floats(-1e6, 1e6))
 def test_keys_of_one_bucket_stay_together_in_order_and_near_their_values(values, centre):
     array = np.array(values)
@@ -88,6 +89,7 @@ def test_keys_of_one_bucket_stay_together_in_order_and_near_their_values(values,
     assert np.array_equal(np.isinf(distance), np.isinf(told))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-131_009, 131_008), min_size=1))
 def test_sql_and_numpy_give_the_same_key(keys):
     listed = ", ".join(f"({key}::BIGINT)" for key in keys)
