@@ -6,6 +6,7 @@ which of the opened segments are in the files. A row is seen once, whatever comp
 
 from __future__ import annotations
 
+import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from watchglass.store.segments import Segment
 
 _NONE = Columns((), ())
+_manifests: weakref.WeakKeyDictionary[Engine, tuple[tuple[object, ...], tuple[File, ...]]] = weakref.WeakKeyDictionary()
 _FORGOTTEN = sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == "forgotten")
 
 
@@ -101,16 +103,26 @@ def snapshot(folder: Folder, engine: Engine, wanted: Wanted | None = None) -> It
         with engine.connect() as connection:  # one transaction: names and files are of one moment
             c.check_version(connection)
             taken = names_taken(connection, [segment.name for segment in held])
-            query = (
-                sa.select(*(c.files.c[name] for name in File.__dataclass_fields__))
-                .where(c.files.c.removed.is_(None), c.files.c.kind != "cells")
-                .order_by(c.files.c.seq)
-            )
-            files = tuple(File(*row) for row in connection.execute(query))
+            files = _listed(connection, engine)
             columns = all_columns(connection)
             forgotten = connection.execute(_FORGOTTEN).scalar() or 0
             copies = _copies(connection, wanted, files)
         yield Snapshot(folder, files, tuple(s for s in held if s.name not in taken), columns, forgotten, copies)
+
+
+def _listed(connection: Connection, engine: Engine) -> tuple[File, ...]:
+    """Give the live files of the manifest; read again only when it lists others than at the last question.
+
+    Numbers never come again, so the same newest one, as many files and the same sum are the same files.
+    """
+    live = c.files.c.removed.is_(None) & (c.files.c.kind != "cells")
+    numbers = (sa.func.max(c.files.c.seq), sa.func.count(), sa.func.sum(c.files.c.seq), sa.func.sum(c.files.c.indexed))
+    key = tuple(connection.execute(sa.select(*numbers).where(live)).one())
+    known = _manifests.get(engine)
+    if known is None or known[0] != key:
+        query = sa.select(*(c.files.c[name] for name in File.__dataclass_fields__)).where(live).order_by(c.files.c.seq)
+        known = _manifests[engine] = (key, tuple(File(*row) for row in connection.execute(query)))
+    return known[1]
 
 
 def _copies(connection: Connection, wanted: Wanted | None, files: Sequence[File]) -> dict[str, Copy]:

@@ -150,7 +150,7 @@ def _before(time: str, key: Sequence[str], place: _Place | None) -> tuple[str, d
         parts.append(f"({' AND '.join((*same, after))})")
         same.append(f"{name} IS NOT DISTINCT FROM $k{number}")
     parts.append(f"({' AND '.join(same)})")
-    return f"({' OR '.join(parts)})", values
+    return f"{time} <= $at::TIMESTAMP AND ({' OR '.join(parts)})", values
 
 
 def _place(before: str | datetime | None, table: str) -> _Place | None:
