@@ -30,7 +30,7 @@ def compact(path: str | None, *, as_json: bool) -> None:
         return
     click.echo(
         f"{counted(done.rows, 'row')} of {counted(done.segments, 'segment')} moved into {counted(done.files, 'file')}, "
-        f"{counted(done.rejected, 'row')} rejected, {counted(done.counted, 'file')} counted, {counted(done.merged, 'file')} merged away"
+        f"{counted(done.rejected, 'row')} rejected, {counted(done.counted, 'file')} counted, {counted(done.merged, 'file')} merged away, {counted(done.expired, 'row')} expired"
     )
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from watchglass.store.folder import Folder
 
 LITTLE_ROOM = 1 << 30
-LEASES = ("compactor", "merger", "cells")
+LEASES = ("compactor", "merger", "cells", "retention")
 """What no other process may be doing while files are moved."""
 
 
