@@ -2,7 +2,7 @@
 
 `month(rows)` gives its folder, made at the first call and kept in the temporary folder under a name that tells
 the rows, the catalog's version and the form of this ground, so that several benchmarks share it. `counted` says whether
-the cells have followed. Delete it with `rm -r /tmp/watchglass-month-*`; WATCHGLASS_BENCH_ROWS makes a smaller one.
+the cells have followed and the catalog is mirrored. Delete it with `rm -r /tmp/watchglass-month-*`; WATCHGLASS_BENCH_ROWS makes a smaller one.
 
 `python -m bench.month [--rows 10000000] [--counted]`
 """
@@ -26,6 +26,7 @@ from watchglass.store import catalog as c
 from watchglass.store.catalog import SCHEMA_VERSION, connect, next_change, writing
 from watchglass.store.cells import follow
 from watchglass.store.folder import Folder, prepare
+from watchglass.store.mirror import mirror
 from watchglass.store.parquet import write
 
 if TYPE_CHECKING:
@@ -250,6 +251,7 @@ def month(rows: int = ROWS, *, counted: bool = False) -> Path:
         engine = connect(folder)
         begun = time.monotonic()
         note(f"month: {follow(folder, engine)} files counted in {time.monotonic() - begun:.0f} s")
+        mirror(folder, engine, late=0)
         engine.dispose()
     else:
         make(aside, rows)

@@ -18,11 +18,14 @@ from watchglass.reading import Store, create_store
 from watchglass.settings import SETTINGS
 from watchglass.store.asking.joins import JOINS
 from watchglass.store.asking.views import DOCUMENTED
+from watchglass.store.questions.answering import QUESTIONS
 from watchglass.web.app import create_app
 from watchglass.web.ingest import Ingest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from watchglass.store.questions.question import Parameter
 
 REFERENCE: Final = Path(__file__).parent / "reference"
 WIDTH: Final = 100
@@ -135,6 +138,35 @@ def views() -> str:
     return "\n".join(parts)
 
 
+def questions() -> str:
+    """Write the twenty questions: what each tells, with which parameters, in which columns."""
+    opening = (
+        "# Questions\n\n`store.ask(name, …)`, `watchglass ask NAME --parameter value`, `GET /api/v1/questions/NAME?parameter=value`: one call each,"
+        " a table each. A time is a datetime, ISO 8601 text, epoch seconds, or a length before now: `7d`, `36h`, `90m`. Rows are everything"
+        " recorded, the log among it; cells are what was compacted and counted, in whole days; the graph is runs, artifacts and"
+        " deployments. A question of your own is saved by `store.save_question` and asked like these.\n"
+    )
+    parts = [opening]
+    parts.append(
+        "| question | |\n|---|---|\n"
+        + "".join(f"| [{q.name}](#{q.name}) | {_cell(q.sentence)} |\n" for q in QUESTIONS.values())
+    )
+    for question in QUESTIONS.values():
+        given = [f"| `{p.name}` | {p.kind} | {_default(p)} | {_cell(p.sentence)} |\n" for p in question.parameters]
+        columns = [f"| {name} | {_cell(sentence)} |\n" for name, sentence in question.columns]
+        parts.append(
+            f"## {question.name}\n\n{question.sentence} From {question.source}.\n\n| parameter | kind | default | |\n|---|---|---|---|\n{''.join(given)}"
+            f"\n| column | |\n|---|---|\n{''.join(columns)}"
+        )
+    return "\n".join(parts)
+
+
+def _default(parameter: Parameter) -> str:
+    if parameter.default is not None:
+        return f"`{parameter.default}`"
+    return "needed" if parameter.needed else "–"
+
+
 def http() -> str:
     """Write every route of the server's API, from its own OpenAPI."""
     with tempfile.TemporaryDirectory() as folder, create_store(folder) as store:
@@ -174,6 +206,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "commands.md": command_page,
     "python.md": python,
     "views.md": views,
+    "questions.md": questions,
     "http.md": http,
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -82,43 +81,36 @@ def _label_coverage(asked: Asked) -> Table:
     )
 
 
-def _newest_day(asked: Asked) -> Asked:
-    """Where no start was given, take the newest day that has rows."""
+def _start(asked: Asked) -> str:
+    """Write the start that was given, else the newest day that has rows before the end."""
     if asked.values.get("start") is not None:
-        return asked
-    told = asked.cells(
-        "SELECT max(day) FROM cells WHERE environment = $environment AND name = '' AND slice = '' AND kind = 'rows'"
-    )
-    newest = told.values[0][0] if len(told) else None
-    start = datetime(1970, 1, 1) if newest is None else datetime.fromisoformat(str(newest))  # noqa: DTZ001 - as the tables hold times
-    end = asked.values.get("end")
-    if isinstance(end, datetime):
-        start = min(start, end - timedelta(days=1))
-    return type(asked)(asked.folder, asked.engine, {**asked.values, "start": start})
+        return "$start"
+    return f"(SELECT max(day) FROM cells WHERE environment = $environment AND name = '' AND slice = '' AND kind = 'rows'{_until(asked)})"
+
+
+def _until(asked: Asked) -> str:
+    return " AND day < $end" if asked.values.get("end") is not None else ""
 
 
 def _missing_values(asked: Asked) -> Table:
-    asked = _newest_day(asked)
-    until = " AND day < $end" if asked.values.get("end") is not None else ""
     return asked.cells(
-        "SELECT name AS column, coalesce(sum(n) FILTER (day >= $start), 0)::BIGINT AS rows,"
-        " coalesce(sum(n) FILTER (kind = 'missing' AND day >= $start), 0)::BIGINT AS missing, missing / nullif(rows, 0) AS share,"
-        " coalesce(sum(n) FILTER (kind = 'missing' AND day < $start), 0) / nullif(sum(n) FILTER (day < $start), 0) AS share_before,"
+        f"WITH begun AS (SELECT {_start(asked)} AS start)"
+        " SELECT name AS column, coalesce(sum(n) FILTER (day >= start), 0)::BIGINT AS rows,"
+        " coalesce(sum(n) FILTER (kind = 'missing' AND day >= start), 0)::BIGINT AS missing, missing / nullif(rows, 0) AS share,"
+        " coalesce(sum(n) FILTER (kind = 'missing' AND day < start), 0) / nullif(sum(n) FILTER (day < start), 0) AS share_before,"
         " coalesce(share, 1) - coalesce(share_before, share, 1) AS change"
-        f" FROM cells WHERE environment = $environment AND slice = '' AND name <> ''{until}"
+        f" FROM cells, begun WHERE environment = $environment AND slice = '' AND name <> ''{_until(asked)}"
         " GROUP BY name ORDER BY change DESC, share DESC NULLS LAST, name LIMIT $limit"
     )
 
 
 def _new_values(asked: Asked) -> Table:
-    asked = _newest_day(asked)
-    until = " AND day < $end" if asked.values.get("end") is not None else ""
     column = " AND name = $column" if asked.values.get("column") is not None else ""
     return asked.cells(
-        "SELECT name AS column, value, min(day) AS first, sum(n)::BIGINT AS rows FROM ("
+        f"WITH begun AS (SELECT {_start(asked)} AS start) SELECT name AS column, value, min(day) AS first, sum(n)::BIGINT AS rows FROM ("
         f"SELECT name, value, day, sum(n) AS n FROM cells WHERE environment = $environment AND slice = '' AND kind = 'category' AND value <> {_OTHER}"
-        f"{until}{column} GROUP BY ALL HAVING sum(n) > 0)"
-        " GROUP BY name, value HAVING min(day) >= $start ORDER BY rows DESC, name, value LIMIT $limit"
+        f"{_until(asked)}{column} GROUP BY ALL HAVING sum(n) > 0), begun"
+        " GROUP BY name, value, start HAVING min(day) >= start ORDER BY rows DESC, name, value LIMIT $limit"
     )
 
 

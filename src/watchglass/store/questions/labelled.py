@@ -58,34 +58,44 @@ def _label_lag(asked: Asked) -> Table:
 
 
 def _predictions_without_label(asked: Asked) -> Table:
+    """Leave out all that ever had a label, but for those whose latest one takes it back: there are few of these to group."""
     return asked.rows(
-        f"WITH {TRUTH} SELECT id, time, version, prediction, score, run, count(*) OVER () AS waiting"
-        f" FROM predictions ANTI JOIN truth USING (id) WHERE environment = $environment{asked.during('time')}"
+        "WITH back AS (SELECT id FROM label_history WHERE environment = $environment AND label IS NULL),"
+        " again AS (SELECT id FROM label_history SEMI JOIN back USING (id) WHERE environment = $environment GROUP BY id"
+        " HAVING arg_max_null(label, (time, coalesce(label, ''))) IS NULL),"
+        " told AS (SELECT id FROM label_history ANTI JOIN again USING (id) WHERE environment = $environment AND label IS NOT NULL)"
+        " SELECT id, time, version, prediction, score, run, count(*) OVER () AS waiting"
+        f" FROM predictions ANTI JOIN told USING (id) WHERE environment = $environment{asked.during('time')}"
         " ORDER BY time, id LIMIT $limit",
         ("prediction", "score", "run"),
     )
 
 
 def _disagreement(asked: Asked) -> Table:
-    right, left = SAME.replace("prediction", "b.prediction"), SAME.replace("prediction", "a.prediction")
+    """Join the two environments first: only what both predicted needs its label."""
+    first, other = (SAME.replace("prediction", name) for name in ("said", "other_said"))
+    chosen = asked.during("time")
     told = asked.rows(
-        f"WITH {TRUTH}, a AS (SELECT id, version, prediction FROM predictions WHERE environment = $environment{asked.during('time')}),"
-        f" b AS (SELECT id, version, prediction FROM predictions WHERE environment = $other{asked.during('time')})"
-        " SELECT a.version AS version, b.version AS other_version, count(*) AS pairs,"
-        " count(*) FILTER (a.prediction IS DISTINCT FROM b.prediction) AS differ, count(label) AS labelled,"
-        f" count(*) FILTER (label IS NOT NULL AND {left} AND NOT {right}) AS only_first,"
-        f" count(*) FILTER (label IS NOT NULL AND {right} AND NOT {left}) AS only_other,"
-        f" count(*) FILTER (label IS NOT NULL AND {left}) AS right_first, count(*) FILTER (label IS NOT NULL AND {right}) AS right_other"
-        " FROM a JOIN b USING (id) LEFT JOIN truth USING (id) GROUP BY ALL ORDER BY ALL",
+        f"WITH a AS (SELECT id, version, prediction AS said FROM predictions WHERE environment = $environment{chosen}),"
+        f" b AS (SELECT id, version AS other_version, prediction AS other_said FROM predictions WHERE environment = $other{chosen}),"
+        " pairs AS MATERIALIZED (SELECT * FROM a JOIN b USING (id)),"
+        " truth AS (SELECT id, arg_max_null(label, (time, coalesce(label, ''))) AS label FROM label_history SEMI JOIN pairs USING (id)"
+        " WHERE environment = $environment GROUP BY id),"
+        f" judged AS (SELECT *, label IS NOT NULL AND {first} AS met, label IS NOT NULL AND {other} AS other_met"
+        " FROM pairs LEFT JOIN truth USING (id))"
+        " SELECT version, other_version, count(*) AS pairs, count(*) FILTER (said IS DISTINCT FROM other_said) AS differ,"
+        " count(label) AS labelled, count(*) FILTER (met AND NOT other_met) AS only_first, count(*) FILTER (other_met AND NOT met) AS only_other,"
+        " count(*) FILTER (met) AS right_first, count(*) FILTER (other_met) AS right_other"
+        " FROM judged GROUP BY ALL ORDER BY ALL",
         ("prediction",),
     )
     rows = []
-    for version, other, pairs, differ, labelled, only, only_other, first, second in told.values:
+    for version, beside, pairs, differ, labelled, only, only_other, right, right_other in told.values:
         known = int(str(labelled))
-        shares = tuple(int(str(value)) / known if known else None for value in (first, second))
+        shares = tuple(int(str(value)) / known if known else None for value in (right, right_other))
         chance = same_side(int(str(only)), int(str(only_other))) if known else None
         share = int(str(differ)) / int(str(pairs))
-        rows.append((version, other, pairs, differ, share, labelled, *shares, only, only_other, chance))
+        rows.append((version, beside, pairs, differ, share, labelled, *shares, only, only_other, chance))
     return Table(tuple(name for name, _ in _DISAGREEMENT), tuple(rows))
 
 

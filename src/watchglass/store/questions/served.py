@@ -148,25 +148,35 @@ def _inputs_of_run(asked: Asked) -> Table:
 
 
 def _traffic(asked: Asked) -> Table:
-    """Count rows, errors and buckets of latency by hour or day; quantiles come from the buckets, so that weights count."""
-    unit = asked.text("by")
+    """Count rows, errors and quantiles of latency by hour or day.
+
+    Where rows were sampled, the quantiles come from buckets, in which each row counts as many as it stands for.
+    """
+    fields = ("latency", "weight", "error")
+    where = f"FROM predictions WHERE environment = $environment{asked.during('time')}"
+    begun = f"date_trunc('{asked.text('by')}', time)"
+    levels = (("50", 0.5), ("95", 0.95), ("99", 0.99))
+    if not asked.rows(f"SELECT count(*) {where} AND weight <> 1", fields).values[0][0]:
+        exact = ", ".join(f"taken[{place}] AS p{name}" for place, (name, _) in enumerate(levels, start=1))
+        listed = ", ".join(str(level) for _, level in levels)
+        return asked.rows(
+            f'SELECT begun AS "window", rows, errors, {exact} FROM (SELECT {begun} AS begun, count(*) AS rows, count(error) AS errors,'
+            f" quantile_disc(latency, [{listed}]) AS taken {where} GROUP BY begun) ORDER BY begun",
+            fields,
+        )
     bucket = f"floor(log2(latency) * {_FINE})::INTEGER"
     counted = (
-        f"SELECT date_trunc('{unit}', time) AS begun, CASE WHEN latency > 0 THEN {bucket} WHEN latency = 0 THEN -{10**6} END AS bucket,"
-        " sum(weight)::BIGINT AS n, sum(weight) FILTER (error IS NOT NULL) AS failed"
-        f" FROM predictions WHERE environment = $environment{asked.during('time')} GROUP BY ALL"
+        f"SELECT {begun} AS begun, CASE WHEN latency > 0 THEN {bucket} WHEN latency = 0 THEN -{10**6} END AS bucket,"
+        f" sum(weight)::BIGINT AS n, sum(weight) FILTER (error IS NOT NULL) AS failed {where} GROUP BY ALL"
     )
     reached = "sum(n) FILTER (bucket IS NOT NULL) OVER (PARTITION BY begun ORDER BY bucket NULLS LAST)"
     total = "sum(n) FILTER (bucket IS NOT NULL) OVER (PARTITION BY begun)"
     value = f"CASE WHEN bucket = -{10**6} THEN 0 ELSE pow(2, (bucket + 0.5) / {_FINE}) END"
-    quantiles = ", ".join(
-        f"min({value}) FILTER (reached >= {level} * total) AS p{name}"
-        for name, level in (("50", 0.5), ("95", 0.95), ("99", 0.99))
-    )
+    quantiles = ", ".join(f"min({value}) FILTER (reached >= {level} * total) AS p{name}" for name, level in levels)
     return asked.rows(
         f'SELECT begun AS "window", sum(n)::BIGINT AS rows, coalesce(sum(failed), 0)::BIGINT AS errors, {quantiles}'
         f" FROM (SELECT *, {reached} AS reached, {total} AS total FROM ({counted})) GROUP BY begun ORDER BY begun",
-        ("latency", "weight", "error"),
+        fields,
     )
 
 
@@ -251,7 +261,7 @@ QUESTIONS: Final = (
             ("errors", "of these, how many carry an error"),
             (
                 "p50",
-                "median latency in seconds, to 0.6 %; a sampled row counts as many as it stands for",
+                "median latency in seconds; where rows were sampled to 0.6 %, each counting as many as it stands for",
             ),
             ("p95", "nineteen of twenty were no slower"),
             ("p99", "ninety-nine of a hundred"),
