@@ -7,7 +7,7 @@ import os
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import watchglass as wg
@@ -140,6 +140,7 @@ def test_a_segment_without_its_sidecar_is_not_read_and_not_lost():
 
 
 @fuzz(8)
+@example(place=0.6015625, put=b"\x80")
 @given(place=st.floats(0, 1), put=st.binary(min_size=1, max_size=40))
 def test_a_segment_scribbled_in_is_read_or_set_aside(place, put):
     with new_ground() as ground:

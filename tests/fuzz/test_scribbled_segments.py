@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.fuzz.ground import good, hold, new_ground
@@ -11,6 +11,8 @@ from tests.fuzz.mutating import damaged, untouched
 
 
 @fuzz(8)
+@example(segments=[b'{"kind":"batch"'])
+@example(segments=[b'{"kind":"batch","keys":[1,["k",1]]}\n'])
 @given(segments=st.lists(st.binary(max_size=400), min_size=1, max_size=4))
 def test_arbitrary_bytes_cost_only_themselves(segments):
     with new_ground() as ground:

@@ -146,7 +146,7 @@ def _round(
                 rejected += loaded.rejected
                 published = _write(folder, connection, ready, loaded, columns, rejected)
                 connection.execute("DROP TABLE raw_lines")
-        except duckdb.Error:
+        except frames.BROKEN:
             if not (broken := _broken_frames(connection, ready, columns)):
                 raise
             for segment, why in broken:
@@ -357,5 +357,10 @@ def _keys(segment: Segment, now: float) -> list[dict[str, object]]:
         return []
     return [
         {"key": str(key), "taken": now, "segment": segment.name, "accepted": int(lines), "rejected": int(rejected)}
-        for key, lines, rejected in listed
+        for key, lines, rejected in filter(_is_request, listed)
     ]
+
+
+def _is_request(told: object) -> bool:
+    """Say whether a header tells a request as a server does: its key, how many lines it took and how many it refused."""
+    return isinstance(told, list) and [type(value) for value in told] == [str, int, int]

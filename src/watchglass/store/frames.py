@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 ROWS_TOLD: Final = 1000
+BROKEN: Final = (duckdb.Error, UnicodeDecodeError)
+"""What DuckDB raises on a file that is broken: its message may quote bytes that are no text."""
 
 
 def _time(column: str, kind: str) -> str:
@@ -130,7 +132,7 @@ def fault(connection: duckdb.DuckDBPyConnection, select: str) -> str | None:
     """Say why the rows of a columnar segment cannot be had: it lacks a column, holds what cannot be a time, or is broken."""
     try:
         connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM ({select})").fetchone()
-    except duckdb.Error as error:
+    except BROKEN as error:
         return str(error).splitlines()[0]
     return None
 

@@ -109,7 +109,10 @@ class Segment:
         first, _, _ = self.part(0, CHUNK).partition(b"\n")
         if not first.startswith(b'{"kind":"batch"'):
             return None
-        found = json.loads(first)
+        try:
+            found = json.loads(first)
+        except (ValueError, RecursionError):  # cut, or scribbled in
+            return None
         return found if isinstance(found, dict) else None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import duckdb
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
@@ -13,8 +12,10 @@ from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.doctor import outlived
 from watchglass.store.doctor.visit import Finding
+from watchglass.store.frames import BROKEN
 from watchglass.store.labels.late import look_up_to
 from watchglass.store.lines import Rejected
+from watchglass.store.mirror import MIRRORS
 from watchglass.store.models import moment
 from watchglass.store.parquet import index_path, sum_of
 from watchglass.store.quarantine import set_aside
@@ -24,6 +25,8 @@ from watchglass.store.schemas.aside import keep_aside
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+    import duckdb
 
     from watchglass.store.doctor.visit import Visit
 
@@ -90,7 +93,7 @@ def _fault(visit: Visit, connection: duckdb.DuckDBPyConnection, row: Listed) -> 
         return "changed file", "its bytes are not those that were published"
     try:
         return _miscounted(connection, row, whole=row.sum is None and not visit.quick)
-    except duckdb.Error as error:
+    except BROKEN as error:
         return "unreadable file", f"it cannot be read as Parquet: {str(error).splitlines()[0]}"
 
 
@@ -126,6 +129,10 @@ def _report(visit: Visit, row: Listed, what: str, said: str) -> None:
         mend = "count every cell anew from the rows (--mend)"
         visit.found(Finding("error", what, visit.shown(row.path), means, mend), lambda: _recount(visit, row, said))
         return
+    if row.kind in MIRRORS:
+        means, mend = f"{said}: questions about {row.kind} fail, though the catalog has them all", "let go of the copy, it is made anew (--mend)"  # fmt: skip
+        visit.found(Finding("error", what, visit.shown(row.path), means, mend), lambda: _unmirror(visit, row, said))
+        return
     means = (
         f"{said}: {row.rows} {row.kind} of {_span(row.first, row.last)} are not answered; the cells still count them"
     )
@@ -152,6 +159,14 @@ def _strike(visit: Visit, row: Listed, said: str) -> None:
         keep_aside(connection, [told], int(visit.now.timestamp() * 1e6))
 
 
+def _unmirror(visit: Visit, row: Listed, said: str) -> None:
+    """Let go of every copy of a table of the catalog: one of them alone does not tell which rows it lacks."""
+    if row.path.exists():
+        set_aside(visit.folder, row.path, said, visit.now)
+    with writing(visit.engine) as connection:
+        connection.execute(c.files.delete().where(c.files.c.kind == row.kind))
+
+
 def _recount(visit: Visit, row: Listed, said: str) -> None:
     """Forget every file of cells, so that the next count begins at the first row."""
     if row.path.exists():
@@ -169,7 +184,8 @@ def forget_cells(visit: Visit) -> None:
         outlived.publish(connection, kept)
         connection.execute(c.watermarks.delete().where(c.watermarks.c.name == "cells"))
         # a merged file holds rows that were counted under other numbers; now it is the one that is counted
-        connection.execute(c.files.update().where(c.files.c.removed.is_(None)).values(origin=0))
+        counted = c.files.c.removed.is_(None) & c.files.c.kind.not_in(MIRRORS)
+        connection.execute(c.files.update().where(counted).values(origin=0))
         look_up_to(connection, connection.execute(sa.select(sa.func.max(c.files.c.seq))).scalar() or 0)
     for item in cells:
         if item.path.exists():

@@ -7,7 +7,6 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-import duckdb
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
@@ -15,6 +14,7 @@ from watchglass.store import lines
 from watchglass.store.compact import compact, engine_room
 from watchglass.store.doctor.outlived import settle
 from watchglass.store.doctor.visit import Finding
+from watchglass.store.frames import BROKEN
 from watchglass.store.quarantine import set_aside
 from watchglass.store.quoting import literal
 from watchglass.store.segments import tells
@@ -178,7 +178,7 @@ def _parquet_fault(visit: Visit, path: Path) -> str | None:
             if not visit.quick:
                 connection.execute(f"SELECT bit_xor(hash(r)) FROM {source} r").fetchone()
             counted = connection.execute(f"SELECT count(*) FROM {source}").fetchone()
-    except duckdb.Error as error:
+    except BROKEN as error:
         return f"it cannot be read as Parquet: {str(error).splitlines()[0]}"
     visit.rows += counted[0] if counted else 0
     return None
