@@ -103,10 +103,10 @@ def from_cells(
     where, times = _bounds(between, "day")
     window = "date_diff('day', DATE '1970-01-01', day)" if by_day else "0"
     listed = ", ".join(map(literal, names))
+    value = "NULL" if all(feature.type == "number" for feature in features) else "value"  # a text more to group by
     query = (
-        f"SELECT name, {window} AS w, bucket, value, kind = 'missing' AS missing, sum(n)::BIGINT AS n FROM {cells}"
-        f" WHERE environment = ? AND slice = '' AND name IN ({listed}) AND kind IN ('number', 'category', 'missing'){where}"
-        " GROUP BY ALL HAVING sum(n) != 0 ORDER BY name, w, bucket, value"
+        f"SELECT name, {window} AS w, bucket, {value} AS value, kind = 'missing' AS missing, sum(n)::BIGINT AS n FROM {cells}"
+        f" WHERE environment = ? AND slice = '' AND name IN ({listed}){where} GROUP BY ALL HAVING sum(n) != 0 ORDER BY name"
     )
     with reader_of(folder, engine).cursor() as cursor:
         return _split(_arrays(cursor.execute(query, [of[1], *times])), names)
