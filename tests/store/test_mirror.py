@@ -133,6 +133,24 @@ def test_a_mirror_is_no_new_data_for_anybody(bench):
     assert diagnose(str(bench.folder.root), now=datetime.now(UTC)).findings == ()
 
 
+@pytest.mark.parametrize("harm", ["lost", "changed"])
+def test_a_spoilt_mirror_is_found_and_made_anew(bench, harm):
+    bench.write("graph", [run(number) for number in range(40)])
+    bench.ask("SELECT 1 FROM runs")
+    mirror(bench.folder, bench.engine, late=0)
+    bench.write("graph", [run(1, ended=BEGIN + 9, status="ok")])
+    bench.ask("SELECT 1 FROM runs")
+    mirror(bench.folder, bench.engine, late=0)
+    spoilt = max((bench.folder.tables / "runs").glob("*.parquet"), key=lambda path: path.stat().st_size)
+    spoilt.unlink() if harm == "lost" else spoilt.write_bytes(spoilt.read_bytes()[:-9] + b"123456789")
+    report = diagnose(str(bench.folder.root), now=datetime.now(UTC), mend=True)
+    assert [finding.severity for finding in report.findings if "runs" in finding.means] == ["error"]
+    assert report.sound
+    agrees(bench)
+    assert mirror(bench.folder, bench.engine, late=0) == 1
+    agrees(bench)
+
+
 def test_whoever_deletes_rows_lets_go_of_the_mirrors(bench):
     bench.write("graph", [run(number) for number in range(10)])
     bench.ask("SELECT 1 FROM runs")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, Literal, cast
@@ -157,7 +158,7 @@ class Table:
         home = _library(library)
         if self._held is not None and (self._values is None or self._held.open):
             if library == "pandas":
-                return self._held.relation().df()
+                return _pandas(self._held.relation())
             return home.table(self._held.relation()) if library == "arrow" else home.DataFrame(self._held.relation())
         columns = {name: [row[index] for row in self.values] for index, name in enumerate(self.columns)}
         if library == "polars":
@@ -188,6 +189,12 @@ class Table:
 
 def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _pandas(relation: duckdb.DuckDBPyRelation) -> object:
+    with warnings.catch_warnings():  # DuckDB 1.5 calls what pandas 3.1 is about to drop
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return relation.df()
 
 
 def _library(name: str) -> ModuleType:

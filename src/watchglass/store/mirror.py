@@ -39,6 +39,8 @@ MIRRORED: Final = {
     c.artifacts: ("time", "name, version"),
 }
 """Of each table: the column that says when, and what its rows lie sorted by."""
+MIRRORS: Final = tuple(table.name for table in MIRRORED)
+"""The kinds of files in the manifest that are copies of the catalog's tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,5 +116,5 @@ def _write(folder: Folder, engine: Engine, lease: Lease, plan: _Plan) -> None:
 
 def drop(transaction: Connection) -> int:
     """Let go of all mirrors within a transaction that deletes rows of their tables; gives how many files the sweep will delete."""
-    live = c.files.c.kind.in_([table.name for table in MIRRORED]) & c.files.c.removed.is_(None)
+    live = c.files.c.kind.in_(MIRRORS) & c.files.c.removed.is_(None)
     return transaction.execute(c.files.update().where(live).values(removed=time.time())).rowcount
