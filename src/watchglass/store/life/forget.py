@@ -14,7 +14,7 @@ from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.life import audit, forget_catalog, forget_leftovers
 from watchglass.store.life.forget_asked import Asked, asked, sealed
-from watchglass.store.life.forget_files import IDS, Rewritten, aggregated, rewrite, touched
+from watchglass.store.life.forget_files import IDS, Rewritten, aggregated, doomed, rewrite, touched
 from watchglass.store.life.forget_find import found_keys
 from watchglass.store.life.forget_held import held
 from watchglass.store.life.forget_log import Blanked, blank
@@ -121,8 +121,9 @@ def _looked_at(work: _Work, plan: Plan) -> Forgotten:
     for model in plan.models:
         table_of(work.connection, plan, model, IDS)
         with work.engine.connect() as catalog:
-            for file, rows in touched(work.folder, catalog, work.connection, model):
-                counted.files += 1
+            for file in touched(work.folder, catalog, work.connection, model):
+                rows = doomed(work.connection, file)
+                counted.files += bool(rows)
                 counted.rows[file.kind] = counted.rows.get(file.kind, 0) + rows
     return _record(work, plan, [counted], _blanked(work, plan, dry=True))
 

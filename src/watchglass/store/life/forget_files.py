@@ -52,25 +52,25 @@ class Rewritten:
             parquet.delete(folder.tables / str(values["path"]))
 
 
-def touched(
-    folder: Folder, catalog: Connection, connection: duckdb.DuckDBPyConnection, model: str
-) -> list[tuple[File, int]]:
-    """List the live files of a model that have rows of the ids (the table `ids`), and how many."""
+def touched(folder: Folder, catalog: Connection, connection: duckdb.DuckDBPyConnection, model: str) -> list[File]:
+    """List the live files of a model that may have rows of the ids (the table `ids`): by their index, and those without one."""
     wanted = Wanted.of(hashes_in(connection, IDS))
-    found = []
-    for file in live_files(folder, catalog, model):
-        if file.indexed and not len(wanted.at(index_of(Indexed(file.path, file.position, file.rows))[0])):
-            continue
-        rows = (connection.execute(f"SELECT count(*) FROM {_doomed(file)}").fetchone() or (0,))[0]
-        if rows:
-            found.append((file, int(rows)))
-    return found
+    return [
+        file
+        for file in live_files(folder, catalog, model)
+        if not file.indexed or len(wanted.at(index_of(Indexed(file.path, file.position, file.rows))[0]))
+    ]
 
 
-def _doomed(file: File) -> str:
-    """Write the relation of the places of the rows that go."""
-    source = f"read_parquet({literal(str(file.path))}, file_row_number = true)"
-    return f"(SELECT file_row_number FROM {source} SEMI JOIN {IDS} USING (environment, id))"
+def doomed(connection: duckdb.DuckDBPyConnection, file: File) -> int:
+    """Make the table `doomed` of the places of a file's rows that go; gives how many."""
+    select = f"SELECT file_row_number FROM {_source(file)} SEMI JOIN {IDS} USING (environment, id)"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE doomed AS {select}")
+    return int((connection.execute("SELECT count(*) FROM doomed").fetchone() or (0,))[0])
+
+
+def _source(file: File) -> str:
+    return f"read_parquet({literal(str(file.path))}, file_row_number = true)"
 
 
 def rewrite(
@@ -90,13 +90,15 @@ def rewrite(
         with engine.connect() as catalog:
             files = touched(folder, catalog, connection, model)
             texts = _texts(catalog, model)
-        held.expect(len(files) + bool(files))
-        for file, rows in files:
-            if file.kind == "predictions":
-                had |= _values(connection, file, texts)
-            _without(folder, connection, file, rows, done)
+        held.expect(len(files))
+        for file in files:
+            if rows := doomed(connection, file):
+                if file.kind == "predictions":
+                    had |= _values(connection, file, texts)
+                _without(folder, connection, file, rows, done)
             held.step()
-        if files:
+        if done.files:
+            held.expect(1)
             _cells(folder, engine, connection, model, done, had)
             held.step()
     except BaseException:
@@ -106,10 +108,8 @@ def rewrite(
 
 
 def _without(folder: Folder, connection: duckdb.DuckDBPyConnection, file: File, rows: int, done: Rewritten) -> None:
-    """Write a file without its rows that go; no file where none is left."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE doomed AS FROM {_doomed(file)}")
-    source = f"read_parquet({literal(str(file.path))}, file_row_number = true)"
-    kept = f"SELECT * EXCLUDE (file_row_number) FROM {source} WHERE file_row_number NOT IN (FROM doomed)"
+    """Write a file without its rows that go (the table `doomed`); no file where none is left."""
+    kept = f"SELECT * EXCLUDE (file_row_number) FROM {_source(file)} WHERE file_row_number NOT IN (FROM doomed)"
     written = parquet.write(folder, connection, file.kind, file.model, kept, "")
     left = 0 if written is None else int(str(written["rows"]))
     if written is not None:
@@ -132,9 +132,8 @@ def _texts(catalog: Connection, model: str) -> list[tuple[str, str]]:
 
 
 def _values(connection: duckdb.DuckDBPyConnection, file: File, texts: Iterable[tuple[str, str]]) -> set[Value]:
-    """Give the texts that the rows which go have."""
-    source = f"read_parquet({literal(str(file.path))}, file_row_number = true)"
-    relation = connection.sql(f"FROM {source}")
+    """Give the texts that the rows which go (the table `doomed`) have."""
+    relation = connection.sql(f"FROM {_source(file)}")
     children = {
         name: {child for child, _ in kind.children}
         for name, kind in zip(relation.columns, relation.types, strict=True)
@@ -144,9 +143,7 @@ def _values(connection: duckdb.DuckDBPyConnection, file: File, texts: Iterable[t
     if not there:
         return set()
     listed = ", ".join(f"list(DISTINCT {role}s.{identifier(name)}::VARCHAR)" for role, name in there)
-    row = connection.execute(
-        f"SELECT {listed} FROM {source} WHERE file_row_number IN (FROM {_doomed(file)})"
-    ).fetchone()
+    row = connection.execute(f"SELECT {listed} FROM {_source(file)} WHERE file_row_number IN (FROM doomed)").fetchone()
     return {
         (role, name, text)
         for (role, name), found in zip(there, row or (), strict=True)
