@@ -313,7 +313,9 @@ def test_a_columnar_segment_gets_its_sidecar_back_when_only_the_name_was_lost(st
     assert ids(store) == expected((0, 40)) + [f"f{n}" for n in range(5)]
 
 
-@pytest.mark.parametrize("damage", ["no sidecar", "sidecar not JSON", "sidecar of nothing", "types of no form", "no Parquet"])
+@pytest.mark.parametrize(
+    "damage", ["no sidecar", "sidecar not JSON", "sidecar of nothing", "types of no form", "no Parquet"]
+)
 def test_a_columnar_segment_that_cannot_be_read_goes_to_quarantine_and_the_rest_is_answered(store, damage):
     path, sidecar = frame(store)
     if damage == "no sidecar":
