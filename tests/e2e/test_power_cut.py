@@ -155,4 +155,9 @@ def test_the_replay_of_a_life_that_was_not_cut_is_the_folder_it_left(life):
     for op in operations:
         disk.apply(op)
     left = {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
-    assert {path: data for path, data in disk.everything().items() if data is not None} == left
+    written = {path: data for path, data in disk.everything().items() if data is not None}
+    assert written.keys() == left.keys()
+    # filters are written through a memory map, which no call tells; one that is not whole is made anew
+    assert {path for path in left if left[path] != written[path]} <= {
+        path for path in left if path.startswith("filters/")
+    }

@@ -260,7 +260,7 @@ def test_what_the_fuzz_left_is_compacted_and_counted(tmp_path):
             told = served.post("events", "\n".join(lines)).json()
             accepted += told["accepted"]
             rejected += told["rejected_count"]
-        tables = ("predictions", "labels", "metrics", "logs")
+        tables = ("predictions", "label_history", "metrics", "logs")
         live = sum(served.rows(f"SELECT count(*) AS n FROM {table}")[0]["n"] for table in tables)
         refused = [reason for reason, raw in served.rejected() if raw is not None and "kept as NULL" not in reason]
         stored = sum(served.rows(f"SELECT count(*) AS n FROM {table}")[0]["n"] for table in tables)

@@ -329,7 +329,9 @@ def test_a_kill_leaves_no_backup_and_no_store_that_is_not_whole(bench, tmp_path)
         for name in backups.names(home) if home.exists() else []:
             made = backups.moment_of(home, name).backup
             assert restore(home, tmp_path / "whole" / f"{number}-{name}", made.time).rows == made.rows
-    assert len(backups.names(home) if home.exists() else []) == ended
+    assert (
+        ended <= len(backups.names(home) if home.exists() else []) <= KILLS
+    )  # one may be whole before its process ends
     put(bench, home)
     expected = answers(bench.folder.root)
     for number in range(KILLS):
