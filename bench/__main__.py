@@ -31,6 +31,7 @@ NAMES = (
     "filled",
     "labels",
     "lookup",
+    "exchange",
     "forget",
     "http",
     "sustained",

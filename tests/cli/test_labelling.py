@@ -75,6 +75,19 @@ def test_a_question_is_answered_and_recorded(folder):
     assert found == [{"id": "a", "label": "1.0"}, {"id": "b", "label": "0.0"}]
 
 
+def test_one_label_is_taken_back_and_one_event_is_told(folder):
+    run("log", "label", "fraud", "tx-1", "1", "--time", "2026-03-01", "--store", folder)
+    back = run("log", "retract", "fraud", "tx-1", "--time", "2026-03-02", "--store", folder, "--json")
+    assert (back.exit_code, json.loads(back.stdout)["accepted"]) == (0, 1)
+    assert labels(folder) == [("tx-1", "1", "live", "2026-03-01T00"), ("tx-1", None, "live", "2026-03-02T00")]
+    clicked = run("log", "feedback", "ads", "ad-1", "click", "--environment", "shadow", "--store", folder)
+    assert (clicked.exit_code, clicked.output) == (0, "")
+    with wg.open(folder) as store:
+        assert len(store.sql("SELECT id FROM labels")) == 0
+        told = store.sql("SELECT model, id, event, environment FROM feedback").rows()
+    assert told == [{"model": "ads", "id": "ad-1", "event": "click", "environment": "shadow"}]
+
+
 def test_many_labels_go_in_pieces_and_a_refused_one_says_which(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(labelling, "AT_ONCE", 3)
     path = tmp_path / "labels.csv"

@@ -14,7 +14,7 @@ import watchglass as wg
 from watchglass.capture.datasets import ending, text_rows
 from watchglass.capture.encode import line, plain
 from watchglass.cli.delivering import Delivery
-from watchglass.cli.logging import environment_option, log, recording, where_option
+from watchglass.cli.logging import environment_option, log, recording, time_option, where_option
 from watchglass.cli.printing import json_option, print_json, print_table, progress_bar, store_option
 from watchglass.errors import BadInput, StoreError
 from watchglass.show.words import number
@@ -84,6 +84,42 @@ def log_labels(  # noqa: PLR0913, PLR0917 - options
         click.echo(f"label {place}: {why}", err=True)
     if told.rejected_count:
         sys.exit(1)
+
+
+@log.command()
+@click.argument("model")
+@click.argument("ident", metavar="ID")
+@environment_option
+@time_option
+@where_option
+@json_option
+def retract(model: str, ident: str, environment: str, time: str | None, store: str | None, *, as_json: bool) -> None:
+    """Take back the label of a prediction by its id: watchglass log retract fraud tx-1."""
+    event = {"kind": "label", "model": model, "id": ident, "environment": environment, "label": None}
+    _one(store, event, time, as_json=as_json)
+
+
+@log.command()
+@click.argument("model")
+@click.argument("ident", metavar="ID")
+@click.argument("event")
+@environment_option
+@time_option
+@where_option
+@json_option
+def feedback(  # noqa: PLR0913 - options
+    model: str, ident: str, event: str, environment: str, time: str | None, store: str | None, *, as_json: bool
+) -> None:
+    """Record what a user did about a prediction by its id: watchglass log feedback ads ad-1 click."""
+    told = {"kind": "feedback", "model": model, "id": ident, "environment": environment, "event": event}
+    _one(store, told, time, as_json=as_json)
+
+
+def _one(store: str | None, event: dict[str, object], time: str | None, *, as_json: bool) -> None:
+    with recording(), Delivery(store) as delivery:
+        delivery.event(event if time is None else {**event, "time": time})
+        if as_json:
+            click.echo(json.dumps(delivery.answer(), ensure_ascii=False))
 
 
 class _Labels:
