@@ -115,9 +115,9 @@ def feedback(  # noqa: PLR0913 - options
     _one(store, told, time, as_json=as_json)
 
 
-def _one(store: str | None, event: dict[str, object], time: str | None, *, as_json: bool) -> None:
+def _one(store: str | None, event: Mapping[str, object], time: str | None, *, as_json: bool) -> None:
     with recording(), Delivery(store) as delivery:
-        delivery.event(event if time is None else {**event, "time": time})
+        delivery.event(dict(event) if time is None else {**event, "time": time})
         if as_json:
             click.echo(json.dumps(delivery.answer(), ensure_ascii=False))
 
