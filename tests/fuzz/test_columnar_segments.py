@@ -141,6 +141,7 @@ def test_a_segment_without_its_sidecar_is_not_read_and_not_lost():
 
 @fuzz(8)
 @example(place=0.6015625, put=b"\x80")
+@example(place=0.10546875, put=b"\x00")
 @given(place=st.floats(0, 1), put=st.binary(min_size=1, max_size=40))
 def test_a_segment_scribbled_in_is_read_or_set_aside(place, put):
     with new_ground() as ground:
@@ -151,7 +152,8 @@ def test_a_segment_scribbled_in_is_read_or_set_aside(place, put):
         path.write_bytes(data)
         neighbours(ground)
         holds(ground)
-        taken = any(ident.startswith("frame-0") for ident in ground.ids())
+        # a byte of the ids themselves may be another now, which nothing can tell
+        taken = any(not ident.startswith(("frame-7", "good-")) for ident in ground.ids())
         assert taken or (told_of(ground, path) and bytes_kept(ground, bytes(data)))
 
 
