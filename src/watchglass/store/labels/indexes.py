@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -32,8 +31,6 @@ _MOST_BITS: Final = 24
 _SPARE_BITS: Final = 4
 """A map of sixteen times as many bits as hashes are wanted lets one in sixteen of the others pass."""
 _ROWS: Final = (1 << 32) - 1
-_SHARED: Final = 500_000
-"""As many hashes are worth a second thread."""
 _SEARCHED: Final = 64
 """Where a file has so many times the hashes that are wanted, each is searched for; else all of the file's are looked at."""
 
@@ -124,7 +121,7 @@ class Wanted:
         if len(hashes) > _SEARCHED * len(self.hashes):
             return _each(hashes, self.hashes)
         bits = len(self.near).bit_length() - 1
-        maybe = np.flatnonzero(self.near[_low(hashes, bits)])
+        maybe = np.flatnonzero(self.near.take(_low(hashes, bits)))
         close = hashes[maybe]
         place = np.minimum(np.searchsorted(self.hashes, close), len(self.hashes) - 1)
         return cast("NDArray[np.intp]", maybe[self.hashes[place] == close])
@@ -162,18 +159,11 @@ class Spot(NamedTuple):
 
 def spots(files: Iterable[Indexed], wanted: Wanted) -> list[Spot]:
     """Give the files that may have wanted ids, each with the rows."""
-    listed = list(files)
-
-    def spot(file: Indexed) -> Spot:
+    found = []
+    for file in files:  # a second thread would wait for the interpreter more than it helps
         hashes, rows = index_of(file)
         at = wanted.at(hashes)
-        return Spot(file, rows[at].astype(np.int64), hashes[at])
-
-    if sum(file.rows for file in listed) < _SHARED:
-        found = [spot(file) for file in listed]
-    else:
-        with ThreadPoolExecutor(2) as beside:  # numpy lets go of the interpreter
-            found = list(beside.map(spot, listed))
+        found.append(Spot(file, rows[at].astype(np.int64), hashes[at]))
     return [one for one in found if len(one.rows)]
 
 
