@@ -105,7 +105,8 @@ def _parameters(signature: inspect.Signature) -> Iterator[str]:
 
 
 def _methods(kind: type) -> Iterator[str]:
-    for name, member in vars(kind).items():
+    found = {name: member for base in reversed(kind.__mro__[:-1]) for name, member in vars(base).items()}
+    for name, member in found.items():
         if not name.startswith("_") and inspect.isfunction(member):
             yield _documented(f"{kind.__name__}.{name}", member, "###")
 

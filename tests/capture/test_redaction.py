@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from fnmatch import fnmatchcase
 from itertools import count
 from typing import TYPE_CHECKING
@@ -319,7 +320,7 @@ def as_columns(events):
 
 
 @settings(
-    max_examples=20,
+    max_examples=200 if os.environ.get("WATCHGLASS_TORTURE") else 8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.generate],  # each example makes a store: shrinking one would take minutes
