@@ -59,7 +59,7 @@ def look(connection: duckdb.DuckDBPyConnection, source: str, tags: Sequence[str]
         if kind.id == "struct"
     }
     there = [tag for tag in tags if tag in structs.get("tags", ())]
-    rows = (connection.execute(f"SELECT count(*) FROM {source} WHERE time IS NOT NULL").fetchone() or (0,))[0]
+    rows = connection.execute(f"SELECT count(*) FROM {source} WHERE time IS NOT NULL").fetchall()[0][0]
     return Countable(
         source,
         rows,
@@ -128,7 +128,8 @@ def stretches(
         }
         listed = ", ".join(f"{expression} AS {name}" for name, expression in chosen.items())
         step = max(VALUES // len(chosen) // ROW_GROUP, LEAST_GROUPS) * ROW_GROUP
-        places = (connection.execute(f"SELECT max(file_row_number) FROM {file.source}").fetchone() or (None,))[0]
+        # all is fetched, as DuckDB 2 takes no array while a result is not read to its end, even a row after the last
+        places = connection.execute(f"SELECT max(file_row_number) FROM {file.source}").fetchall()[0][0]
         for begin in range(0, 0 if places is None else places + 1, step):
             near = f" AND file_row_number >= {begin} AND file_row_number < {begin + step}" if places >= step else ""
             read = connection.execute(f"SELECT {listed} FROM {file.source} WHERE time IS NOT NULL{near}").fetchnumpy()

@@ -46,8 +46,8 @@ def write(
     path = home / f"{uuid.uuid4().hex}.parquet"
     try:
         ordered = f"SELECT * FROM ({select})" + (f" ORDER BY {order}" if order else "")
-        done = connection.execute(f"COPY ({ordered}) TO {literal(str(path))} {OPTIONS}").fetchone()
-        if not done or not done[0]:
+        done = connection.execute(f"COPY ({ordered}) TO {literal(str(path))} {OPTIONS}").fetchall()
+        if not done[0][0]:
             path.unlink()
             return None
         with ThreadPoolExecutor(1) as beside:
@@ -73,7 +73,7 @@ def described(
     sync_folder(path.parent)
     edge = "day" if kind == "cells" else "time"
     query = f"SELECT count(*), epoch_us(min({edge})::TIMESTAMP), epoch_us(max({edge})::TIMESTAMP) FROM read_parquet({literal(str(path))})"
-    rows, first, last = connection.execute(query).fetchone() or (0, None, None)
+    rows, first, last = connection.execute(query).fetchall()[0]
     return {
         "kind": kind,
         "model": model,
@@ -93,7 +93,7 @@ def order_of(connection: duckdb.DuckDBPyConnection, source: str) -> str:
 
     Rows of a few minutes come nearly in order as it is, and a row group holds as many minutes either way.
     """
-    first, last = connection.execute(f"SELECT min(time), max(time) FROM {source}").fetchone() or (None, None)
+    first, last = connection.execute(f"SELECT min(time), max(time) FROM {source}").fetchall()[0]
     return "" if first is not None and last - first <= CLOSE else "time"
 
 

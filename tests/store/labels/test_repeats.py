@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from tests.store.published import declare, frozen_of, moment, oracle, publish, summed
 from tests.store.test_cells_oracle import labels_of
 from watchglass.store import catalog as c
-from watchglass.store import labelled
+from watchglass.store import cells, labelled
 from watchglass.store.labels import filters
 from watchglass.store.labels.filters import filter_of
 
@@ -185,3 +185,15 @@ def test_the_filter_knows_all_it_was_given_and_few_others(tmp_path):
     assert known.may_have(others).mean() < 0.01
     again = filter_of(folder, "m", [], 0)
     assert again.room == known.room
+
+
+def test_a_file_of_nothing_but_repeats_does_not_stop_a_count_in_batches(bench, monkeypatch):
+    monkeypatch.setattr(cells, "BATCH_ROWS", 6)
+    numbers = {"shape": "number"}
+    declare(bench, numbers, (), ())
+    rows = [row_of(number, 1, features={"shape": float(number)}) for number in range(6)]
+    for sent in (rows[:3], rows[:3], rows[3:], rows[3:]):
+        publish(bench, "predictions", sent, numbers)
+    bench.follow()
+    assert summed(bench) == oracle(rows, [], numbers, (), frozen_of(bench))
+    assert told_by_catalog(bench) == {("live", f"p{number}"): 2 for number in range(6)}
