@@ -258,7 +258,8 @@ def test_any_order_and_any_cut_give_what_the_rule_gives_at_once(tmp_path_factory
         feedback.apply(bench.folder, bench.engine, at(100))
         told, last = read(bench)
         assert last == wanted(events)
-        rows = [(event["id"], event["time"]) for event in events if event["kind"] == "prediction"]
+        rows = [event["id"] for event in events if event["kind"] == "prediction"]
+        # one click may be the same label of two rows of an id, which says no more than once
         assert len(told) == len(set(told)) or len(rows) > len(set(rows))
     finally:
         bench.close()
