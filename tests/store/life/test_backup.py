@@ -25,6 +25,7 @@ from watchglass.store.life import backups
 from watchglass.store.life.backup import backup
 from watchglass.store.life.restore import restore
 from watchglass.store.merge import FAN_IN, merge
+from watchglass.store.mirror import mirror
 from watchglass.store.sweep import REPLACED_AGE, sweep
 from watchglass.store.tuning import replace_settings
 
@@ -354,3 +355,11 @@ def test_counts_of_what_was_dropped_are_in_it(bench, tmp_path):
     restore(tmp_path / "backups", tmp_path / "again")
     with wg.open(tmp_path / "again") as store:
         assert store.dropped() == 7
+
+
+def test_copies_of_the_catalogs_tables_are_in_it_and_are_no_rows(bench, tmp_path):
+    fill(bench)
+    assert mirror(bench.folder, bench.engine, late=0) == 1
+    assert (put(bench, tmp_path / "backups").rows, put(bench, tmp_path / "backups").files) == (180, 10)
+    restore(tmp_path / "backups", tmp_path / "again")
+    assert answers(tmp_path / "again") == answers(bench.folder.root)

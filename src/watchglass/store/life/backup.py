@@ -191,7 +191,7 @@ def _copy_catalog(engine: Engine, target: Path) -> _Listed:
         copy.execute("DELETE FROM files WHERE removed IS NOT NULL")
         copy.execute("UPDATE leases SET owner = '', until = 0")
         files = copy.execute(
-            "SELECT path, bytes, sum, iif(kind = 'cells', 0, rows), indexed FROM files ORDER BY seq"
+            "SELECT path, bytes, sum, iif(kind IN ('predictions', 'labels', 'feedback', 'metrics', 'logs'), rows, 0), indexed FROM files ORDER BY seq"
         ).fetchall()
         taken = frozenset(name for (name,) in copy.execute("SELECT name FROM segments"))
     return _Listed(version, tuple(files), taken)
