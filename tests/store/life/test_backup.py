@@ -338,8 +338,8 @@ def test_a_kill_leaves_no_backup_and_no_store_that_is_not_whole(bench, tmp_path)
     for number in range(KILLS):
         target = tmp_path / f"restored {number}"
         done = killed(["restore", str(home), str(target)], chance.uniform(0.2, 1.5))
-        assert target.exists() == done
-        if not done:
+        assert target.exists() or not done
+        if not target.exists():  # it may be whole before its process ends
             restore(home, target)
         assert answers(target) == expected
     assert list(tmp_path.glob(".*")) == []
