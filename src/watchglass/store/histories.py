@@ -203,9 +203,6 @@ def _labels(connection: duckdb.DuckDBPyConnection, first: date, windows: int) ->
         "SELECT date_diff('day', ?::DATE, day) AS w, slice, sum(n)::BIGINT AS n FROM merged WHERE kind = 'rows' GROUP BY ALL",
         [first],
     ).fetchnumpy()
-    names, index = np.unique(np.asarray(counted["slice"], dtype=object).astype(str), return_inverse=True)
-    rows = np.zeros((windows, len(names)), dtype=np.int64)
-    rows[np.asarray(counted["w"], dtype=np.int64), index] = np.asarray(counted["n"], dtype=np.int64)
     kinds = ("labelled", "correct", "labelled2", "correct2")
     sums = ", ".join(f"coalesce(sum(n) FILTER (kind = {literal(kind)}), 0)::BIGINT AS {kind}" for kind in kinds)
     query = (
@@ -213,7 +210,11 @@ def _labels(connection: duckdb.DuckDBPyConnection, first: date, windows: int) ->
         f" WHERE kind IN ({', '.join(map(literal, kinds))}) GROUP BY ALL ORDER BY ALL"
     )
     entries = connection.execute(query, [first, first]).fetchnumpy()
-    place = np.searchsorted(names, np.asarray(entries["slice"], dtype=object).astype(str)).astype(np.int64)
+    served, labelled = (np.asarray(found["slice"], dtype=object).astype(str) for found in (counted, entries))
+    names, index = np.unique(np.concatenate([served, labelled]), return_inverse=True)
+    index, place = index[: len(served)], index[len(served) :].astype(np.int64)
+    rows = np.zeros((windows, len(names)), dtype=np.int64)
+    rows[np.asarray(counted["w"], dtype=np.int64), index] = np.asarray(counted["n"], dtype=np.int64)
     window, known, *told = (np.asarray(entries[name], dtype=np.int64) for name in ("w", "k", *kinds))
     squares = Squares(told[2], told[3]) if told[2].any() or told[3].any() else None
     slices = tuple(slice_of(name) for name in names.tolist())
