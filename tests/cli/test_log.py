@@ -216,6 +216,7 @@ def test_a_wrapped_command_does_not_suffer_from_a_store_that_is_not_there():
 
 
 def test_nothing_is_recorded_where_that_is_said(place):
+    assert log(place, "line", "there is a store now").returncode == 0
     assert log(place, "prediction", "off", WATCHGLASS_DISABLED="1").returncode == 0
     assert rows(place, "SELECT count(*) AS n FROM predictions WHERE model = 'off'") == [{"n": 0}]
 
