@@ -21,9 +21,9 @@ import duckdb
 
 from bench.record import Row, note, say
 from bench.traffic import FEATURES, Traffic, record
-from watchglass.store.catalog import connect
 from watchglass.store.compact import compact
 from watchglass.store.folder import prepare
+from watchglass.store.transactions import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

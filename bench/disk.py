@@ -21,6 +21,7 @@ from watchglass.store.cells import follow
 from watchglass.store.compact import compact
 from watchglass.store.folder import prepare
 from watchglass.store.merge import merge
+from watchglass.store.transactions import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ INDEX = 12.0
 def stored(root: Path, traffic: Traffic, rounds: int) -> tuple[Folder, list[Path], int]:
     """Record, compact and count in rounds, then merge; gives the live files of predictions and the rows in them."""
     folder = prepare(root / "store", create=True)
-    engine = catalog.connect(folder)
+    engine = connect(folder)
     for turn in range(rounds):
         record(folder.root, traffic)
         compact(folder, engine)

@@ -25,10 +25,10 @@ import duckdb
 from bench.record import Row, note, say
 from watchglass.records import Incident, Verdict
 from watchglass.store import catalog as c
-from watchglass.store.catalog import connect, writing
 from watchglass.store.folder import prepare
 from watchglass.store.judgements import Judged, keep_incident, keep_verdicts
 from watchglass.store.parquet import write
+from watchglass.store.transactions import connect, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

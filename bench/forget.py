@@ -26,10 +26,10 @@ import watchglass as wg
 from bench.record import Row, note, say
 from watchglass.store import catalog as c
 from watchglass.store import parquet
-from watchglass.store.catalog import connect, writing
 from watchglass.store.cells import follow
 from watchglass.store.compact import engine_room
 from watchglass.store.folder import prepare
+from watchglass.store.transactions import connect, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,11 +18,11 @@ import sqlalchemy as sa
 
 from bench.record import Row, note, say
 from watchglass.store import catalog as c
-from watchglass.store.catalog import connect, writing
 from watchglass.store.cells import follow
 from watchglass.store.folder import prepare
 from watchglass.store.labels.marks import Marks, set_marks
 from watchglass.store.parquet import write
+from watchglass.store.transactions import connect, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

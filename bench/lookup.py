@@ -19,9 +19,9 @@ from bench.month import copy_of, month
 from bench.record import Row, note, say
 from watchglass.reading import Store
 from watchglass.store import catalog as c
-from watchglass.store.catalog import connect, writing
 from watchglass.store.compact import engine_room
 from watchglass.store.parquet import delete, write, write_index
+from watchglass.store.transactions import connect, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,11 +23,11 @@ import duckdb
 
 from bench.record import note
 from watchglass.store import catalog as c
-from watchglass.store.catalog import SCHEMA_VERSION, connect, next_change, writing
 from watchglass.store.cells import follow
 from watchglass.store.folder import Folder, prepare
 from watchglass.store.mirror import mirror
 from watchglass.store.parquet import write
+from watchglass.store.transactions import SCHEMA_VERSION, connect, next_change, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,6 +24,7 @@ from bench.load.counts import Counts
 from bench.record import Row, note, say
 from watchglass.store import catalog
 from watchglass.store.folder import prepare
+from watchglass.store.transactions import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ def sustain(root: Path, seconds: float, rate: float, writers: int, profile: Path
     """Run all for so many seconds and bring the store to rest."""
     run = Run()
     counts = Counts(root / "counts")
-    engine = catalog.connect(prepare(root / "store", create=True))
+    engine = connect(prepare(root / "store", create=True))
     writing = [_start("writer", root, number, seconds, rate / writers, profile=profile) for number in range(writers)]
     others = [_start("reader", root, profile=profile), _start("keeper", root, profile=profile)]
     while any(process.poll() is None for process in writing):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from bench.load.counts import Counts
 from bench.load.told import tell
-from watchglass.store.catalog import connect
 from watchglass.store.cells import follow
 from watchglass.store.compact import compact
 from watchglass.store.folder import prepare
 from watchglass.store.merge import merge
+from watchglass.store.transactions import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

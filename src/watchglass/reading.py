@@ -12,7 +12,6 @@ from watchglass.store.asking.formats import write
 from watchglass.store.asking.latest import Cut, Page, latest
 from watchglass.store.asking.lookup import Prediction, look_up
 from watchglass.store.asking.saved import SavedAs, delete_question, save_question
-from watchglass.store.catalog import connect
 from watchglass.store.distribution import Distribution, Wanted, distribution
 from watchglass.store.exchange.opened import Exchanging
 from watchglass.store.folder import prepare
@@ -30,6 +29,7 @@ from watchglass.store.questions.answering import QUESTIONS, answer, listed
 from watchglass.store.reader import close_reader
 from watchglass.store.schemas.registered import schema_of
 from watchglass.store.schemas.rejections import rejections
+from watchglass.store.transactions import connect
 from watchglass.store.tuning import document, set_setting, settings_of
 from watchglass.store.upkeep import Kept, keep
 

@@ -8,10 +8,11 @@ import pytest
 from tests.store.bench import DAY, Bench, prediction
 from watchglass.alert.watch import Watch
 from watchglass.store import judgements
-from watchglass.store.catalog import leases, writing
+from watchglass.store.catalog import leases
 from watchglass.store.histories import history
 from watchglass.store.leases import LeaseLost, hold
 from watchglass.store.models import model_named
+from watchglass.store.transactions import writing
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ import watchglass as wg
 from tests.e2e import tracing
 from tests.e2e.torture import HERE, LONG, SEED, cells, tend
 from tests.store.bench import promised
-from watchglass.store.catalog import connect
 from watchglass.store.compact import compact
 from watchglass.store.doctor.examine import diagnose
 from watchglass.store.folder import prepare
+from watchglass.store.transactions import connect
 
 WATCHED = ("fsync", "fdatasync", "rename", "unlink", "mkdir", "ftruncate", "pwrite64", "write")
 CALLS = WATCHED if LONG else ("fsync", "fdatasync", "unlink", "pwrite64")

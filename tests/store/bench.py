@@ -7,11 +7,11 @@ from pathlib import Path
 from time import time_ns
 
 from watchglass.capture.segment import ANNOUNCED
-from watchglass.store import catalog
 from watchglass.store.compact import compact
 from watchglass.store.folder import prepare
 from watchglass.store.query import ask
 from watchglass.store.reader import close_reader
+from watchglass.store.transactions import connect
 
 DAY = 86_400_000_000
 BEGIN = 1_780_272_000_000_000  # 2026-06-01T00:00Z
@@ -27,7 +27,7 @@ class Bench:
 
     def __init__(self, root):
         self.folder = prepare(root, create=True)
-        self.engine = catalog.connect(self.folder)
+        self.engine = connect(self.folder)
         self.names = 0
 
     def close(self):

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.parquet import described
+from watchglass.store.transactions import writing
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ARROW = {"number": pa.float64(), "text": pa.string(), "boolean": pa.bool_()}

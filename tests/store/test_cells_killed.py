@@ -17,10 +17,11 @@ FEATURES = {"shape": "number", "colour": "text"}
 FOLLOWING = """
 import sys
 from watchglass.store import catalog, cells
+from watchglass.store.transactions import connect
 from watchglass.store.folder import prepare
 cells.BATCH_ROWS = 250
 folder = prepare(sys.argv[1])
-engine = catalog.connect(folder)
+engine = connect(folder)
 print("ready", flush=True)
 cells.follow(folder, engine)
 print("done", flush=True)

@@ -13,7 +13,7 @@ from tests.store.published import declare, frozen_of, moment, oracle, publish, s
 from watchglass.profile.columns import frame_of
 from watchglass.store import catalog as c
 from watchglass.store import cells, countable
-from watchglass.store.catalog import writing
+from watchglass.store.transactions import writing
 
 FEATURES = {
     "shape": "number",

@@ -9,8 +9,8 @@ import shutil
 import pytest
 
 from tests.store.bench import BEGIN, label, prediction
-from watchglass.store.catalog import writing
 from watchglass.store.leases import LeaseLost, hold
+from watchglass.store.transactions import writing
 
 
 def counted(bench):

@@ -15,7 +15,7 @@ from watchglass.store.leases import hold
 
 def held_by(bench, owner):
     """Make a process the holder of a lease that has not run out."""
-    from watchglass.store.catalog import writing
+    from watchglass.store.transactions import writing
 
     with writing(bench.engine) as connection:
         connection.execute(leases.leases.insert().values(name="cells", owner=owner, epoch=1, until=time.time() + 60))

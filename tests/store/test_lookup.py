@@ -16,6 +16,7 @@ from watchglass.store.asking.lookup import look_up
 from watchglass.store.merge import merge
 from watchglass.store.parquet import index_path
 from watchglass.store.snapshot import File
+from watchglass.store.transactions import writing
 
 OWN = "019ec4f9-1af0-7a9a-88b5-016ea5427fd9"
 
@@ -83,7 +84,7 @@ def test_a_file_without_an_index_is_looked_through(bench):
     index_path(paths[0]).unlink()
     index_path(paths[1]).write_bytes(b"12345")
     assert [found(bench, f"p{n}")[0].features["ink"] for n in (0, 19)] == [0.0, 1.9]
-    with c.writing(bench.engine) as transaction:
+    with writing(bench.engine) as transaction:
         transaction.execute(c.files.update().values(indexed=0))
     assert [found(bench, f"p{n}")[0].features["ink"] for n in (0, 19)] == [0.0, 1.9]
 

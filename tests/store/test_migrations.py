@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from tests.store.bench import Bench, label, prediction
 from watchglass.errors import StoreTooNew
 from watchglass.store import catalog as c
+from watchglass.store.transactions import SCHEMA_VERSION, writing
 
 LATER = {
     "files": ("origin", "removed", "sum", "indexed"),
@@ -69,14 +70,14 @@ def test_a_store_of_the_first_version_is_opened_with_every_row_and_goes_on(tmp_p
     fresh = Bench(tmp_path / "fresh")
     assert shape(bench.engine) == shape(fresh.engine)
     with bench.engine.connect() as connection:
-        assert connection.execute(sa.select(c.schema_version.c.version)).scalars().all() == [c.SCHEMA_VERSION]
+        assert connection.execute(sa.select(c.schema_version.c.version)).scalars().all() == [SCHEMA_VERSION]
     bench.close()
     fresh.close()
 
 
 def test_a_store_that_a_newer_package_wrote_is_refused_and_let_go(bench):
-    with c.writing(bench.engine) as transaction:
-        transaction.execute(c.schema_version.update().values(version=c.SCHEMA_VERSION + 1))
+    with writing(bench.engine) as transaction:
+        transaction.execute(c.schema_version.update().values(version=SCHEMA_VERSION + 1))
     bench.close()
     with pytest.raises(StoreTooNew, match="pip install --upgrade watchglass") as refused:
         Bench(bench.folder.root)

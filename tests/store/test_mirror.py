@@ -19,6 +19,7 @@ from watchglass.store.merge import merge
 from watchglass.store.mirror import drop, mirror
 from watchglass.store.overview import overview
 from watchglass.store.sweep import sweep
+from watchglass.store.transactions import writing
 
 TABLES = ("runs", "reads", "writes", "artifacts")
 
@@ -155,7 +156,7 @@ def test_whoever_deletes_rows_lets_go_of_the_mirrors(bench):
     bench.write("graph", [run(number) for number in range(10)])
     bench.ask("SELECT 1 FROM runs")
     mirror(bench.folder, bench.engine, late=0)
-    with c.writing(bench.engine) as transaction:
+    with writing(bench.engine) as transaction:
         transaction.execute(c.runs.delete().where(c.runs.c.id == "r4"))
         assert drop(transaction) == 4
     agrees(bench)

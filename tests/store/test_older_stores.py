@@ -12,7 +12,7 @@ import pytest
 import watchglass as wg
 from tests.store.fixtures import make
 from watchglass.capture import recorder
-from watchglass.store.catalog import SCHEMA_VERSION
+from watchglass.store.transactions import SCHEMA_VERSION
 
 ARCHIVES = sorted(make.HERE.glob("*.tar.gz"))
 

@@ -17,7 +17,7 @@ from tests.store.bench import Bench, prediction
 from tests.web.served import serving, until
 from watchglass.cli.main import main
 from watchglass.errors import StoreTooNew
-from watchglass.store import catalog as c
+from watchglass.store.transactions import SCHEMA_VERSION
 
 SENTENCE = "pip install --upgrade watchglass"
 WORKING = """
@@ -52,13 +52,13 @@ for line in sys.stdin:
 def newer(root, by=1):
     """Do to the catalog what the first step of a newer package's migration does."""
     with contextlib.closing(sqlite3.connect(root / "catalog.db")) as raw, raw:
-        raw.execute("UPDATE schema_version SET version = ?", (c.SCHEMA_VERSION + by,))
+        raw.execute("UPDATE schema_version SET version = ?", (SCHEMA_VERSION + by,))
         raw.execute("ALTER TABLE files ADD COLUMN of_a_newer_version TEXT")
 
 
 def taken_back(root):
     with contextlib.closing(sqlite3.connect(root / "catalog.db")) as raw, raw:
-        raw.execute("UPDATE schema_version SET version = ?", (c.SCHEMA_VERSION,))
+        raw.execute("UPDATE schema_version SET version = ?", (SCHEMA_VERSION,))
 
 
 def bytes_of(root):

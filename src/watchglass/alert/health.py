@@ -14,9 +14,9 @@ from watchglass.explain.slices import Fallen
 from watchglass.monitor.accuracy import accuracy
 from watchglass.records import ModelStatus, Point
 from watchglass.store import judgements
-from watchglass.store.catalog import check_version
 from watchglass.store.graph import take_in
 from watchglass.store.models import model_named, model_names
+from watchglass.store.transactions import check_version
 from watchglass.store.wholes import wholes
 
 if TYPE_CHECKING:

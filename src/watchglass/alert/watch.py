@@ -20,8 +20,8 @@ from watchglass.monitor.drift import DriftMonitor, DriftState
 from watchglass.monitor.performance import PerformanceMonitor, PerformanceState
 from watchglass.records import ColumnEvidence, Incident, Verdict, main_slice
 from watchglass.store import judgements
-from watchglass.store.catalog import writing
 from watchglass.store.judgements import Judged
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.deltas import Deltas
 from watchglass.store.labelled import Joined, count_labels
@@ -25,6 +24,7 @@ from watchglass.store.labels.repeats import Repeats, all_repeated, keep, repeats
 from watchglass.store.labels.uncount import count_rows
 from watchglass.store.leases import hold
 from watchglass.store.tallies import Tally, count
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

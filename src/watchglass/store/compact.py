@@ -17,7 +17,6 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
 from watchglass.store import direct, frames, loading, parquet, rows
-from watchglass.store.catalog import writing
 from watchglass.store.columns import unknown
 from watchglass.store.graph import take_in
 from watchglass.store.leases import hold
@@ -27,6 +26,7 @@ from watchglass.store.quarantine import set_aside
 from watchglass.store.schemas.aside import keep_aside, note_conflicts
 from watchglass.store.segments import delete, names_taken, opened, sealed, unreadable
 from watchglass.store.sweep import sweep
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

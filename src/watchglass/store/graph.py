@@ -19,11 +19,11 @@ from sqlalchemy.dialects.sqlite import insert
 from watchglass.capture.declaring import declared
 from watchglass.capture.feedback import rule_of
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.columns import IN_FILES, SQL_TYPES, admitted, tell
 from watchglass.store.lines import Rejected, model_in, shown
 from watchglass.store.schemas.aside import keep_aside
 from watchglass.store.segments import NAMES_AT_ONCE, delete, opened, sealed
+from watchglass.store.transactions import next_change, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -220,7 +220,7 @@ _TAKE: dict[str, Callable[[Batch, Line], None]] = {
 
 def _store(connection: Connection, batch: Batch, segment: str) -> None:
     with connection.begin_nested():
-        number = c.next_change(connection) if any("changed" in table.c for table in batch) else 0
+        number = next_change(connection) if any("changed" in table.c for table in batch) else 0
         for table, rows in batch.items():
             if table is c.columns:
                 _register(connection, rows, segment)

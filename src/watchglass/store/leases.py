@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from watchglass.errors import StoreError
-from watchglass.store.catalog import leases, writing
+from watchglass.store.catalog import leases
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.graph import take_in
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

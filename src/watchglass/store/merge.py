@@ -18,13 +18,13 @@ import sqlalchemy as sa
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store import parquet
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.labels.feedback import SEEN
 from watchglass.store.labels.late import LOOKED_AT
 from watchglass.store.leases import hold
 from watchglass.store.life import coarser
 from watchglass.store.quoting import literal
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

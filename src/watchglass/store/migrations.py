@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from watchglass.store import catalog as c
+from watchglass.store.transactions import SCHEMA_VERSION
 
 T = TypeVar("T")
 
@@ -27,10 +28,10 @@ def upgrade(connection: Connection, version: int) -> None:
     A step changes the tables that there were; those that came later are made at the end.
     """
     operations = Operations(MigrationContext.configure(connection))
-    for step in range(version, c.SCHEMA_VERSION):
+    for step in range(version, SCHEMA_VERSION):
         _STEPS[step](operations)
     c.META.create_all(connection, checkfirst=True)
-    connection.execute(c.schema_version.update().values(version=c.SCHEMA_VERSION))
+    connection.execute(c.schema_version.update().values(version=SCHEMA_VERSION))
 
 
 def _from_1(operations: Operations) -> None:

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from watchglass.store import catalog as c
 from watchglass.store import parquet
 from watchglass.store.asking.copies import CHANGED, copy, lines_of
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.leases import hold
 from watchglass.store.quoting import identifier
+from watchglass.store.transactions import next_change, writing
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -91,7 +91,7 @@ def _write(folder: Folder, engine: Engine, lease: Lease, plan: _Plan) -> None:
     """Write one file and publish it in place of the others."""
     if plan.until == 0:  # rows of before there were numbers: an origin of zero would say that they are new
         with writing(engine) as transaction:
-            c.next_change(transaction)
+            next_change(transaction)
     time_of, order = MIRRORED[plan.table]
     folder.scratch.mkdir(parents=True, exist_ok=True)
     with engine.connect() as connection:  # one transaction: the rows are those of the number that is read first

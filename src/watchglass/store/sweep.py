@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store import graph
-from watchglass.store.catalog import writing
 from watchglass.store.folder import sync_folder
 from watchglass.store.losses import take_over
 from watchglass.store.parquet import delete
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from watchglass.errors import BadInput, UnknownName, WatchglassError
-from watchglass.store.catalog import connect
 from watchglass.store.life.forget import Asked, Forgotten, asked, forget
 from watchglass.store.reader import close_reader
+from watchglass.store.transactions import connect
 from watchglass.web import urls
 from watchglass.web.bodies import Patience, pieces
 from watchglass.web.pages import json

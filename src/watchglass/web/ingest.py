@@ -20,9 +20,9 @@ from watchglass.receive.lines import Checked, Lines, TooLarge, Unreadable
 from watchglass.receive.moments import latest
 from watchglass.receive.redacting import Guard
 from watchglass.store import ingested
-from watchglass.store.catalog import connect
 from watchglass.store.folder import prepare
 from watchglass.store.redacting import redact_frame
+from watchglass.store.transactions import connect
 from watchglass.web import bodies
 
 if TYPE_CHECKING:

@@ -182,8 +182,8 @@ def main() -> None:
 
 def keep(path: str, stop: Stop) -> None:
     """Go round until told to end, or until no events came for a while."""
-    from watchglass.store.catalog import connect  # noqa: PLC0415 - after the signals are in place
     from watchglass.store.folder import prepare  # noqa: PLC0415 - likewise
+    from watchglass.store.transactions import connect  # noqa: PLC0415 - after the signals are in place
 
     folder = prepare(path)
     engine = connect(folder)

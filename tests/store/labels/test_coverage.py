@@ -15,7 +15,7 @@ from watchglass.cli.main import commands
 from watchglass.errors import BadInput, UnknownName
 from watchglass.reading import Store
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
+from watchglass.store.transactions import writing
 from watchglass.store.upkeep import keep
 
 FIRST = date(2026, 6, 1)

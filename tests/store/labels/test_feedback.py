@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from tests.store.bench import BEGIN, Bench, prediction
 from watchglass.store import catalog as c
 from watchglass.store import parquet
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.doctor.examine import diagnose
 from watchglass.store.labels import feedback
 from watchglass.store.merge import merge
+from watchglass.store.transactions import writing
 from watchglass.store.upkeep import keep
 
 SECOND = 1_000_000
@@ -289,7 +289,7 @@ from watchglass.store.folder import prepare
 from watchglass.store.labels import feedback
 feedback.BATCH_ROWS = 400
 folder = prepare(sys.argv[1])
-engine = catalog.connect(folder)
+engine = connect(folder)
 print("ready", flush=True)
 feedback.apply(folder, engine, datetime.fromisoformat(sys.argv[2]))
 print("done", flush=True)

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from tests.store.bench import BEGIN, label, prediction
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.labels import late
 from watchglass.store.life.retention import expire
 from watchglass.store.merge import merge
+from watchglass.store.transactions import writing
 from watchglass.store.tuning import replace_settings
 from watchglass.store.upkeep import keep
 

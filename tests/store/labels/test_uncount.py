@@ -13,11 +13,11 @@ from tests.store.published import declare, frozen_of, oracle, publish, summed
 from tests.store.test_cells_oracle import FEATURES, TAGS, labels_of, rows_of
 from watchglass.store import catalog as c
 from watchglass.store import merge
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.labels.uncount import uncount
 from watchglass.store.leases import hold
 from watchglass.store.models import features_of
+from watchglass.store.transactions import writing
 
 
 def take_away(bench, chosen):

@@ -16,13 +16,13 @@ from tests.store.life.searched import frame, places
 from tests.store.published import declare, frozen_of, moment, oracle, publish, summed
 from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.doctor.examine import diagnose
 from watchglass.store.life.audit import audits
 from watchglass.store.life.coarsening import coarsen
 from watchglass.store.life.forget import forget
 from watchglass.store.life.forget_asked import asked, sum_of
 from watchglass.store.merge import merge
+from watchglass.store.transactions import writing
 
 NAME = "Zoë Ångström-Kaya"
 FEATURES = (("ink", "number"), ("person", "text"))

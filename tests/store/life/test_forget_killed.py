@@ -17,11 +17,11 @@ from tests.store.bench import Bench, label, prediction
 from tests.store.life.searched import places
 from tests.store.published import summed
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.doctor.examine import diagnose
 from watchglass.store.life.audit import audits
 from watchglass.store.life.forget import forget
 from watchglass.store.life.forget_asked import asked
+from watchglass.store.transactions import writing
 
 NAME = "Zoë Ångström-Kaya"
 STEPS = (
@@ -56,7 +56,7 @@ def killed(root, name, subject, step, event):
         if what == event and frame.f_code.co_name == step and "/watchglass/store/" in frame.f_code.co_filename:
             os.kill(os.getpid(), signal.SIGKILL)
     folder = prepare(root)
-    engine = catalog.connect(folder)
+    engine = connect(folder)
     sys.setprofile(look)
     forget(folder, engine, asked(subject=subject))
     os._exit(0)

@@ -14,9 +14,9 @@ import pytest
 from tests.store.bench import Bench, label, prediction
 from tests.store.life.searched import places
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.life.forget import forget
 from watchglass.store.life.forget_asked import asked
+from watchglass.store.transactions import writing
 
 NAME = "Zoë Ångström-Kaya"
 WRITING = """

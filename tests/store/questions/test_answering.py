@@ -8,8 +8,8 @@ from tests.store.bench import BEGIN
 from tests.store.questions.conftest import NOW
 from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.questions.answering import QUESTIONS, answer, listed
+from watchglass.store.transactions import writing
 
 GIVEN = {"model": "digits", "name": "rows", "run": "train-1", "id": "p1", "subject": "u1", "column": "customer"}
 

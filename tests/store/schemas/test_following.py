@@ -9,11 +9,11 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.store.bench import BEGIN, DAY, prediction
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.leases import hold
 from watchglass.store.merge import merge
 from watchglass.store.schemas.following import follow_schemas
 from watchglass.store.schemas.registered import schema_of
+from watchglass.store.transactions import writing
 
 THE_SAME = ("ink", "site")
 

@@ -12,9 +12,9 @@ from sqlalchemy.dialects.sqlite import insert
 from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.asking.guard import checked
-from watchglass.store.catalog import writing
 from watchglass.store.models import microseconds, require_model
 from watchglass.store.reader import reader_of
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from watchglass.errors import WatchglassError
 from watchglass.store import catalog as c
 from watchglass.store import frames, lines, parquet
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.doctor.files import listed
 from watchglass.store.doctor.visit import Finding
@@ -23,6 +22,7 @@ from watchglass.store.parquet import described, index_path
 from watchglass.store.quarantine import set_aside
 from watchglass.store.quoting import literal
 from watchglass.store.segments import opened
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

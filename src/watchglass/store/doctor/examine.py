@@ -17,7 +17,6 @@ import sqlalchemy as sa
 
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
-from watchglass.store.catalog import connect, writing
 from watchglass.store.doctor.elsewhere import check_orphans
 from watchglass.store.doctor.files import check_files, forget_cells
 from watchglass.store.doctor.indexes import check_indexes
@@ -29,6 +28,7 @@ from watchglass.store.doctor.visit import Finding, Report, Visit
 from watchglass.store.folder import prepare
 from watchglass.store.leases import LASTS, hold
 from watchglass.store.quarantine import set_aside
+from watchglass.store.transactions import connect, writing
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.doctor import outlived
 from watchglass.store.doctor.visit import Finding
@@ -21,6 +20,7 @@ from watchglass.store.parquet import index_path, sum_of
 from watchglass.store.quarantine import set_aside
 from watchglass.store.quoting import literal
 from watchglass.store.schemas.aside import keep_aside
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -16,11 +16,11 @@ import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store import parquet
-from watchglass.store.catalog import writing
 from watchglass.store.cells import follow
 from watchglass.store.compact import engine_room
 from watchglass.store.models import microseconds
 from watchglass.store.quoting import literal
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
-from watchglass.store.catalog import META, connect, writing
+from watchglass.store.catalog import META
 from watchglass.store.compact import engine_room
 from watchglass.store.doctor.elsewhere import IDENTITY, read_log, where_else
 from watchglass.store.doctor.files import forget_cells, listed
@@ -24,6 +24,7 @@ from watchglass.store.doctor.visit import Finding, Visit
 from watchglass.store.quarantine import quarantine_of, set_aside
 from watchglass.store.quoting import literal
 from watchglass.store.segments import opened
+from watchglass.store.transactions import connect, writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

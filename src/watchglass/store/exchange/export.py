@@ -15,7 +15,6 @@ import duckdb
 
 from watchglass.capture.times import micros
 from watchglass.errors import BadInput, StoreError
-from watchglass.store.catalog import SCHEMA_VERSION
 from watchglass.store.compact import compact, engine_room
 from watchglass.store.exchange import delta
 from watchglass.store.exchange.manifest import VERSION, Entry, Manifest, write
@@ -26,6 +25,7 @@ from watchglass.store.folder import make_folder, sync_file, sync_folder
 from watchglass.store.models import require_model
 from watchglass.store.parquet import sum_of
 from watchglass.store.quoting import literal
+from watchglass.store.transactions import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import os

@@ -11,6 +11,7 @@ from watchglass.store import catalog as c
 from watchglass.store.columns import IN_FILES
 from watchglass.store.lines import Rejected
 from watchglass.store.models import register
+from watchglass.store.transactions import next_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ def put(
     rejected = [Rejected(segment, None, reason, str(dict(row))[:1000]) for row in bad]
     if kind.name == "columns":
         good = _registered(transaction, good, segment)
-    number = c.next_change(transaction) if "changed" in table.c and good else 0
+    number = next_change(transaction) if "changed" in table.c and good else 0
     numbered = [{**row, "changed": number} for row in good] if "changed" in table.c else [dict(row) for row in good]
     for begin in range(0, len(numbered), ROWS_AT_ONCE):
         transaction.execute(_upsert(table), numbered[begin : begin + ROWS_AT_ONCE])

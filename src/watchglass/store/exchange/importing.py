@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from watchglass.errors import BadInput
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.exchange import graph_rows
 from watchglass.store.exchange.manifest import FILE, Entry, Manifest, read
@@ -25,6 +24,7 @@ from watchglass.store.lines import RAW_KEPT, Rejected, each_told
 from watchglass.store.parquet import sum_of
 from watchglass.store.quoting import identifier, literal
 from watchglass.store.schemas.aside import keep_aside
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

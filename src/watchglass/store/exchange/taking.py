@@ -13,13 +13,13 @@ from sqlalchemy.dialects.sqlite import insert
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store import parquet
-from watchglass.store.catalog import writing
 from watchglass.store.graph import take_in
 from watchglass.store.leases import hold
 from watchglass.store.lines import FIRST, RAW_KEPT, Rejected, each_told, latest_time, misfit
 from watchglass.store.models import Columns, columns_of, register
 from watchglass.store.quoting import identifier, literal
 from watchglass.store.schemas.aside import keep_aside, note_conflicts
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

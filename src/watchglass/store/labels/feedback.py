@@ -19,13 +19,13 @@ from sqlalchemy.dialects.sqlite import insert
 from watchglass.capture.feedback import Rule, rule_of
 from watchglass.store import catalog as c
 from watchglass.store import parquet
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.graph import take_in
 from watchglass.store.leases import hold
 from watchglass.store.lines import FIRST
 from watchglass.store.models import microseconds
 from watchglass.store.quoting import literal
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,9 +9,9 @@ import numpy as np
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.parquet import hashed, index_path, write_index
 from watchglass.store.quoting import literal
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

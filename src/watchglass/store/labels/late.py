@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.labels.indexes import Wanted, files_of, hashes_in, locate, rows_of
 from watchglass.store.leases import hold
 from watchglass.store.quoting import literal
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

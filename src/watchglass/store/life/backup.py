@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Final
 from watchglass import __version__
 from watchglass.capture.tuned import FILE
 from watchglass.errors import BadInput, StoreError, StoreTooNew
-from watchglass.store import catalog as c
 from watchglass.store.codec import encode
 from watchglass.store.folder import make_folder, sync_folder
 from watchglass.store.life import backups
 from watchglass.store.life.backups import Backup, Kept, Moment
 from watchglass.store.parquet import sum_of
 from watchglass.store.segments import opened, sealed
+from watchglass.store.transactions import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import os
@@ -185,8 +185,8 @@ def _copy_catalog(engine: Engine, target: Path) -> _Listed:
             "PRAGMA journal_mode = DELETE"
         ).close()  # one file; the restored store's own opening says WAL again
         (version,) = copy.execute("SELECT max(version) FROM schema_version").fetchone()
-        if version > c.SCHEMA_VERSION:
-            message = f"this store has catalog version {version}, this package knows {c.SCHEMA_VERSION}: pip install --upgrade watchglass"
+        if version > SCHEMA_VERSION:
+            message = f"this store has catalog version {version}, this package knows {SCHEMA_VERSION}: pip install --upgrade watchglass"
             raise StoreTooNew(message)
         copy.execute("DELETE FROM files WHERE removed IS NOT NULL")
         copy.execute("UPDATE leases SET owner = '', until = 0")

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from watchglass.capture.retention import FINE_DAYS
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.leases import hold
 from watchglass.store.life.coarser import first_fine_day
 from watchglass.store.life.retention import cutoff, raise_mark
 from watchglass.store.merge import Part, replace
+from watchglass.store.transactions import writing
 from watchglass.store.tuning import settings_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.life import audit, forget_catalog, forget_leftovers
 from watchglass.store.life.forget_asked import Asked, asked, sealed
@@ -21,6 +20,7 @@ from watchglass.store.life.forget_log import Blanked, blank
 from watchglass.store.life.forget_plan import Plan, done, planned, table_of, unfinished
 from watchglass.store.parquet import delete
 from watchglass.store.segments import names_taken, opened
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -11,8 +11,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.life.forget_mentions import mentions, without
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

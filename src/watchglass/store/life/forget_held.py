@@ -10,12 +10,12 @@ import sqlalchemy as sa
 
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.cells import follow
 from watchglass.store.compact import move
 from watchglass.store.graph import take_in
 from watchglass.store.labels.marks import marks_of
 from watchglass.store.leases import hold
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,12 +13,12 @@ import duckdb
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.folder import sync_folder
 from watchglass.store.life.forget_mentions import mentions
 from watchglass.store.parquet import delete
 from watchglass.store.quarantine import quarantine_of
 from watchglass.store.quoting import identifier, literal
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from pathlib import Path

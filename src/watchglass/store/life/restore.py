@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watchglass.errors import BadInput, StoreError
-from watchglass.store.catalog import connect, writing
 from watchglass.store.compact import engine_room
 from watchglass.store.folder import make_folder, prepare, sync_folder
 from watchglass.store.life import backups
 from watchglass.store.life.audit import note
 from watchglass.store.parquet import write_index
+from watchglass.store.transactions import connect, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,6 @@ from watchglass.capture.retention import TABLES, Retention
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store import parquet
-from watchglass.store.catalog import writing
 from watchglass.store.compact import engine_room
 from watchglass.store.labels.feedback import SEEN
 from watchglass.store.leases import hold
@@ -30,6 +29,7 @@ from watchglass.store.life.unlabelled import Held
 from watchglass.store.merge import COUNTED, RULED
 from watchglass.store.models import microseconds, moment
 from watchglass.store.quoting import literal
+from watchglass.store.transactions import writing
 from watchglass.store.tuning import settings_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
-from watchglass.store.catalog import writing
 from watchglass.store.columns import IN_FILES
 from watchglass.store.compact import engine_room
 from watchglass.store.leases import hold
@@ -31,6 +30,7 @@ from watchglass.store.schemas.looking import (
     look,
     stretches,
 )
+from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
