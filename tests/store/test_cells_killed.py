@@ -16,7 +16,7 @@ KILLS = 40 if os.environ.get("WATCHGLASS_TORTURE") else 6
 FEATURES = {"shape": "number", "colour": "text"}
 FOLLOWING = """
 import sys
-from watchglass.store import catalog, cells
+from watchglass.store import cells
 from watchglass.store.transactions import connect
 from watchglass.store.folder import prepare
 cells.BATCH_ROWS = 250

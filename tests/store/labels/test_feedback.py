@@ -284,7 +284,7 @@ def monkeymerge(bench):
 APPLYING = """
 import sys
 from datetime import datetime
-from watchglass.store import catalog
+from watchglass.store.transactions import connect
 from watchglass.store.folder import prepare
 from watchglass.store.labels import feedback
 feedback.BATCH_ROWS = 400

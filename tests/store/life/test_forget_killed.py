@@ -46,7 +46,7 @@ FEW = (
 CHOSEN = STEPS if os.environ.get("WATCHGLASS_TORTURE") else FEW
 KILLED = """
 import json, os, signal, sys
-from watchglass.store import catalog
+from watchglass.store.transactions import connect
 from watchglass.store.folder import prepare
 from watchglass.store.life.forget import forget
 from watchglass.store.life.forget_asked import asked
