@@ -23,6 +23,7 @@ from watchglass.store.labels.marks import Marks, marks_of, set_marks
 from watchglass.store.labels.repeats import Repeats, all_repeated, keep, repeats_in
 from watchglass.store.labels.uncount import count_rows
 from watchglass.store.leases import hold
+from watchglass.store.manifest import POSITION
 from watchglass.store.tallies import Tally, count
 from watchglass.store.transactions import writing
 
@@ -87,16 +88,15 @@ class _Due:
     def of(cls, engine: Engine) -> _Due:
         """List the live files past the watermarks; a merged one holds rows that were counted under other numbers."""
         files = c.files.c
-        position = sa.case((files.origin > 0, files.origin), else_=files.seq)
         with engine.connect() as connection:
             marks = marks_of(connection)
             query = sa.select(
-                files.seq, files.kind, files.model, files.path, files.rows, files.origin, position.label("at")
+                files.seq, files.kind, files.model, files.path, files.rows, files.origin, POSITION.label("at")
             )
             chosen = query.where(
-                position > marks.cells, files.kind.in_(("predictions", "labels")), files.removed.is_(None)
+                marks.cells < POSITION, files.kind.in_(("predictions", "labels")), files.removed.is_(None)
             )
-            found = connection.execute(chosen.order_by(position)).all()
+            found = connection.execute(chosen.order_by(POSITION)).all()
         return cls(
             [Pending(*row[:5]) for row in found if row.origin == 0 and row.seq > marks.rows],
             dict.fromkeys(row.model for row in found),

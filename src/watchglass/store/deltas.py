@@ -75,8 +75,7 @@ class Deltas:
     def write(self, folder: Folder, model: str) -> dict[str, object] | None:
         """Write what was gathered as a file of cells, synced, and give its row of the manifest; None when it is nothing."""
         self._load()
-        merged = "SELECT * EXCLUDE n, sum(n)::BIGINT AS n FROM cells GROUP BY ALL HAVING sum(n) != 0"
-        return parquet.write(folder, self.connection, "cells", model, merged, "name, slice, day")
+        return write_summed(folder, self.connection, model, "cells")
 
     def _load(self) -> None:
         """Move the gathered arrays into the table `cells`, their codes turned into texts."""
@@ -97,3 +96,11 @@ class Deltas:
         self.connection.unregister("coded")
         self.connection.unregister("texts")
         self._parts.clear()
+
+
+def write_summed(
+    folder: Folder, connection: duckdb.DuckDBPyConnection, model: str, source: str, sign: str = ""
+) -> dict[str, object] | None:
+    """Write the sum of the cells of a source as one file, with `sign` "-" to take them off; gives what `Deltas.write` does."""
+    summed = f"SELECT * EXCLUDE n, {sign}sum(n)::BIGINT AS n FROM {source} GROUP BY ALL HAVING sum(n) != 0"
+    return parquet.write(folder, connection, "cells", model, summed, "name, slice, day")

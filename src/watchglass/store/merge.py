@@ -19,6 +19,7 @@ from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store import parquet
 from watchglass.store.compact import engine_room
+from watchglass.store.deltas import write_summed
 from watchglass.store.labels.feedback import SEEN
 from watchglass.store.labels.late import LOOKED_AT
 from watchglass.store.leases import hold
@@ -220,8 +221,7 @@ def _write(
     folder: Folder, connection: duckdb.DuckDBPyConnection, kind: str, model: str, source: str
 ) -> list[dict[str, object] | None]:
     if kind == "cells":
-        summed = f"SELECT * EXCLUDE n, sum(n)::BIGINT AS n FROM {source} GROUP BY ALL HAVING sum(n) != 0"
-        return [parquet.write(folder, connection, kind, model, summed, "name, slice, day")]
+        return [write_summed(folder, connection, model, source)]
     counted = connection.execute(
         f"SELECT floor(epoch_us(time) / {_DAY})::BIGINT AS day, count(*) FROM {source} GROUP BY day ORDER BY day"
     ).fetchall()

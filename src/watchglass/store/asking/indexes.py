@@ -14,7 +14,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from watchglass.store.parquet import index_path
+from watchglass.store.parquet import ENTRY, index_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from watchglass.store.snapshot import File
 
-_ENTRY: Final = 12
 _SHARE: Final = 4
 """A mapping holds a file open until Python 3.13: of those a process may have, a quarter at most."""
 
@@ -44,7 +43,7 @@ class Index:
                 data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         except (OSError, ValueError):  # gone, or empty
             return None
-        count, more = divmod(len(data), _ENTRY)
+        count, more = divmod(len(data), ENTRY)
         return None if more else cls(data[: 8 * count].cast("Q"), data[8 * count :].cast("I"))
 
     def places(self, wanted: int) -> list[int]:

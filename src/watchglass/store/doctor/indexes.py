@@ -11,13 +11,11 @@ from watchglass.store.compact import engine_room
 from watchglass.store.doctor.files import listed
 from watchglass.store.doctor.visit import Finding
 from watchglass.store.folder import sync_folder
-from watchglass.store.parquet import entries, index_path, write_index
+from watchglass.store.parquet import ENTRY, entries, index_path, write_index
 
 if TYPE_CHECKING:
     from watchglass.store.doctor.files import Listed
     from watchglass.store.doctor.visit import Visit
-
-ENTRY = 12  # bytes a row
 
 
 def check_indexes(visit: Visit) -> None:

@@ -15,9 +15,9 @@ import duckdb
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store import parquet
 from watchglass.store.cells import follow
 from watchglass.store.compact import engine_room
+from watchglass.store.deltas import write_summed
 from watchglass.store.models import microseconds
 from watchglass.store.quoting import literal
 from watchglass.store.transactions import writing
@@ -55,8 +55,9 @@ def hold_back(folder: Folder, engine: Engine, cells: Sequence[tuple[str, Path]])
             paths = [path for name, path in cells if name == model and _readable(connection, path)]
             if not paths:
                 continue
-            summed = f"SELECT * EXCLUDE n, sum(n)::BIGINT AS n FROM {_read(paths)} WHERE day <= DATE '1970-01-01' + {day} GROUP BY ALL HAVING sum(n) != 0"
-            made.append(parquet.write(folder, connection, "cells", model, summed, "name, slice, day"))
+            made.append(
+                write_summed(folder, connection, model, f"{_read(paths)} WHERE day <= DATE '1970-01-01' + {day}")
+            )
     return [values for values in made if values is not None]
 
 
@@ -87,10 +88,9 @@ def _settle(folder: Folder, engine: Engine, name: str, seq: int) -> int:
         others = connection.execute(sa.select(t.path).where(live, t.seq != seq)).scalars().all()
     values = None
     if others and last is not None:  # else it was merged meanwhile: what is left of such days' rows is counted twice
-        source = _read([folder.tables / path for path in others])
-        off = f"SELECT * EXCLUDE n, -sum(n)::BIGINT AS n FROM {source} WHERE day <= DATE '1970-01-01' + {last // _DAY} GROUP BY ALL HAVING sum(n) != 0"
+        source = f"{_read([folder.tables / path for path in others])} WHERE day <= DATE '1970-01-01' + {last // _DAY}"
         with engine_room() as connection:
-            values = parquet.write(folder, connection, "cells", model, off, "name, slice, day")
+            values = write_summed(folder, connection, model, source, sign="-")
     with writing(engine) as transaction:
         if (
             transaction.execute(c.watermarks.delete().where(c.watermarks.c.name == name)).rowcount

@@ -23,6 +23,7 @@ from watchglass.store.compact import engine_room
 from watchglass.store.graph import take_in
 from watchglass.store.leases import hold
 from watchglass.store.lines import FIRST
+from watchglass.store.manifest import POSITION
 from watchglass.store.models import microseconds
 from watchglass.store.quoting import literal
 from watchglass.store.transactions import writing
@@ -136,15 +137,14 @@ def _point(connection: Connection, model: str) -> Point:
 
 
 def _files(connection: Connection, model: str) -> tuple[Part, ...]:
-    position = sa.case((c.files.c.origin > 0, c.files.c.origin), else_=c.files.c.seq)
     files = c.files.c
-    query = sa.select(position, files.kind, files.path, files.rows, files.first, files.last).where(
+    query = sa.select(POSITION, files.kind, files.path, files.rows, files.first, files.last).where(
         files.model == model,
         files.kind.in_(("predictions", "feedback")),
         files.removed.is_(None),
         files.first.is_not(None),
     )
-    return tuple(Part(*row) for row in connection.execute(query.order_by(position)))
+    return tuple(Part(*row) for row in connection.execute(query.order_by(POSITION)))
 
 
 def _cuts(sizes: Iterable[tuple[int, int]]) -> list[int]:

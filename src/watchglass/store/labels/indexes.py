@@ -9,7 +9,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store.parquet import hashed, index_path, write_index
+from watchglass.store.manifest import POSITION
+from watchglass.store.parquet import ENTRY, hashed, index_path, write_index
 from watchglass.store.quoting import literal
 from watchglass.store.transactions import writing
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     Hashes = NDArray[np.uint64]
 
-ENTRY: Final = 12  # bytes a row: the hash, then the place
 _LEAST_BITS: Final = 12
 _MOST_BITS: Final = 24
 _SPARE_BITS: Final = 4
@@ -50,11 +50,10 @@ def files_of(
 
     An index that an older version did not write is made.
     """
-    position = sa.case((c.files.c.origin > 0, c.files.c.origin), else_=c.files.c.seq)
     query = (
-        sa.select(c.files.c.path, position.label("position"), c.files.c.rows, c.files.c.indexed)
+        sa.select(c.files.c.path, POSITION.label("position"), c.files.c.rows, c.files.c.indexed)
         .where(c.files.c.model == model, c.files.c.kind == kind, c.files.c.removed.is_(None))
-        .order_by(position)
+        .order_by(POSITION)
     )
     with engine.connect() as catalog:
         found = catalog.execute(query).all()

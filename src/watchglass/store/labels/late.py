@@ -18,6 +18,7 @@ from watchglass.store import catalog as c
 from watchglass.store.compact import engine_room
 from watchglass.store.labels.indexes import Wanted, files_of, hashes_in, locate, rows_of
 from watchglass.store.leases import hold
+from watchglass.store.manifest import POSITION
 from watchglass.store.quoting import literal
 from watchglass.store.transactions import writing
 
@@ -91,13 +92,12 @@ def too_late(engine: Engine, model: str | None = None, environment: str | None =
 def _new(engine: Engine) -> tuple[list[_New], int]:
     """List what nobody looked at, by model, and the newest number of it."""
     files = c.files.c
-    position = sa.case((files.origin > 0, files.origin), else_=files.seq)
     with engine.connect() as connection:
         mark = connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == LOOKED_AT)).scalar() or 0
-        query = sa.select(files.model, files.path, position.label("at")).where(
-            files.kind == "labels", files.removed.is_(None), position > mark
+        query = sa.select(files.model, files.path, POSITION.label("at")).where(
+            files.kind == "labels", files.removed.is_(None), mark < POSITION
         )
-        found = connection.execute(query.order_by(files.model, position)).all()
+        found = connection.execute(query.order_by(files.model, POSITION)).all()
         gone = sa.select(c.watermarks.c.name, c.watermarks.c.seq).where(
             c.watermarks.c.name.in_([f"{EXPIRED}{row.model}" for row in found])
         )

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store import parquet
+from watchglass.store.deltas import write_summed
 from watchglass.store.labels.indexes import Indexed, Wanted, hashes_in, index_of
 from watchglass.store.labels.uncount import uncount
 from watchglass.store.life import coarser
@@ -173,8 +174,7 @@ def _cells(
         old = _cell_files(engine, model)
         before = [folder.tables / path for _, path, _ in old]
         source = coarser.source(engine, model, _read([draft, *before]))
-        summed = f"SELECT * EXCLUDE n, sum(n)::BIGINT AS n FROM {source} GROUP BY ALL HAVING sum(n) != 0"
-        written = parquet.write(folder, connection, "cells", model, summed, "name, slice, day")
+        written = write_summed(folder, connection, model, source)
     finally:
         parquet.delete(draft)
     done.out += [seq for seq, _, _ in old]

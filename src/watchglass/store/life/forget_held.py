@@ -15,6 +15,7 @@ from watchglass.store.compact import move
 from watchglass.store.graph import take_in
 from watchglass.store.labels.marks import marks_of
 from watchglass.store.leases import hold
+from watchglass.store.manifest import POSITION
 from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
@@ -99,8 +100,7 @@ def _counted(folder: Folder, engine: Engine, stack: ExitStack) -> Lease:
 
 def _all_counted(engine: Engine) -> bool:
     files = c.files.c
-    position = sa.case((files.origin > 0, files.origin), else_=files.seq)
     counted = files.kind.in_(("predictions", "labels")) & files.removed.is_(None)
     with engine.connect() as connection:
-        later = sa.select(files.seq).where(counted, position > marks_of(connection).cells).limit(1)
+        later = sa.select(files.seq).where(counted, marks_of(connection).cells < POSITION).limit(1)
         return connection.execute(later).first() is None

@@ -26,6 +26,7 @@ from watchglass.store.compact import engine_room
 from watchglass.store.labels.feedback import SEEN
 from watchglass.store.leases import hold
 from watchglass.store.life.unlabelled import Held
+from watchglass.store.manifest import POSITION
 from watchglass.store.merge import COUNTED, RULED
 from watchglass.store.models import microseconds, moment
 from watchglass.store.quoting import literal
@@ -164,8 +165,7 @@ def expire_if_due(folder: Folder, engine: Engine, now: datetime | None = None) -
 def _files(engine: Engine, kind: str) -> list[File]:
     """List a table's live files, oldest first: those that the cells have counted and, where a rule of feedback is, it has seen."""
     t = c.files.c
-    newest = sa.case((t.origin > 0, t.origin), else_=t.seq)
-    query = sa.select(t.seq, t.kind, t.model, t.path, t.rows, t.bytes, t.first, t.last, newest).where(
+    query = sa.select(t.seq, t.kind, t.model, t.path, t.rows, t.bytes, t.first, t.last, POSITION).where(
         t.kind == kind, t.removed.is_(None), t.first.is_not(None)
     )
     with engine.connect() as connection:

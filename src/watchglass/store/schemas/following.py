@@ -17,6 +17,7 @@ from watchglass.store import catalog as c
 from watchglass.store.columns import IN_FILES
 from watchglass.store.compact import engine_room
 from watchglass.store.leases import hold
+from watchglass.store.manifest import POSITION
 from watchglass.store.schemas.looking import (
     DAY,
     LEAST_OF_DAY,
@@ -95,15 +96,12 @@ def _mark(connection: Connection) -> int:
     return connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == MARK)).scalar() or 0
 
 
-_POSITION: Final = sa.case((c.files.c.origin > 0, c.files.c.origin), else_=c.files.c.seq)
-
-
 def _files(folder: Folder, connection: Connection, *chosen: sa.ColumnElement[bool]) -> list[File]:
     f = c.files.c
-    query = sa.select(_POSITION, f.model, f.path, f.rows, f.first, f.last).where(
+    query = sa.select(POSITION, f.model, f.path, f.rows, f.first, f.last).where(
         f.kind == "predictions", f.first.is_not(None), *chosen
     )
-    rows = connection.execute(query.order_by(_POSITION, f.first))
+    rows = connection.execute(query.order_by(POSITION, f.first))
     return [File(seq, model, str(folder.tables / path), *rest) for seq, model, path, *rest in rows]
 
 
@@ -113,7 +111,7 @@ def _pending(folder: Folder, engine: Engine) -> list[File]:
     gone = ~sa.exists().where(part.c.seq == c.files.c.origin)
     fresh = (c.files.c.origin == 0) | (c.files.c.removed.is_(None) & gone)
     with engine.connect() as connection:
-        return _files(folder, connection, _mark(connection) < _POSITION, fresh)
+        return _files(folder, connection, _mark(connection) < POSITION, fresh)
 
 
 def _batch(
@@ -149,7 +147,7 @@ def _followed(connection: Connection, model: str, below: int) -> Followed:
         told.add((Key(role, name), change, time))
         if change in ("missing", "back") and seq < below and Key(role, name) in columns:
             columns[Key(role, name)].missing = change == "missing"
-    before = (c.files.c.model == model) & (c.files.c.kind == "predictions") & (below > _POSITION)
+    before = (c.files.c.model == model) & (c.files.c.kind == "predictions") & (below > POSITION)
     last = connection.execute(sa.select(sa.func.max(c.files.c.last)).where(before)).scalar()
     return Followed(model, columns, last, told)
 
@@ -225,7 +223,7 @@ def _day(folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, 
         return
     with engine.connect() as catalog:
         within = (c.files.c.first < DAY * (day + 1), c.files.c.last >= DAY * day, c.files.c.removed.is_(None))
-        files = _files(folder, catalog, c.files.c.model == followed.model, file.seq > _POSITION, *within)
+        files = _files(folder, catalog, c.files.c.model == followed.model, file.seq > POSITION, *within)
     if sum(one.rows for one in files) < LEAST_OF_DAY:
         return
     rows, there = day_of(connection, files, day, asked)
