@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import sqlite3
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,7 +18,8 @@ import watchglass as wg
 from tests.store.bench import Bench, prediction
 from tests.web.served import serving, until
 from watchglass.cli.main import main
-from watchglass.errors import StoreTooNew
+from watchglass.errors import StoreTooNew, UnknownName
+from watchglass.reading import Store
 from watchglass.store.transactions import SCHEMA_VERSION
 
 SENTENCE = "pip install --upgrade watchglass"
@@ -111,6 +114,69 @@ def test_a_process_that_has_it_open_is_refused_changes_nothing_and_goes_on_recor
     with wg.open(root) as store:
         ids = {row["id"] for row in store.sql("SELECT id FROM predictions").rows()}
     assert {"before", "after", "p0", "p29"} <= ids
+
+
+ASKED = {
+    "sql": lambda store: store.sql("SELECT count(*) FROM models"),
+    "write_sql": lambda store: store.write_sql("SELECT 1 AS one", io.BytesIO(), "csv"),
+    "prediction": lambda store: store.prediction("p1"),
+    "latest": lambda store: store.latest("runs"),
+    "save_question": lambda store: store.save_question("mine", "SELECT 1"),
+    "delete_question": lambda store: store.delete_question("mine"),
+    "compact": lambda store: store.compact(),
+    "expire": lambda store: store.expire(dry=True),
+    "backup": lambda store: store.backup(f"{store.path}-backups"),
+    "check": lambda store: store.check(datetime(2026, 7, 1, tzinfo=UTC)),
+    "replay": lambda store: store.replay(f"{store.path}-past.csv", model="other"),
+    "ask": lambda store: store.ask("failed_runs"),
+    "questions": lambda store: store.questions(),
+    "distribution": lambda store: store.distribution("digits"),
+    "models": lambda store: store.models(),
+    "incidents": lambda store: store.incidents(),
+    "incident": lambda store: store.incident(1),
+    "explain": lambda store: store.explain(1),
+    "label_coverage": lambda store: store.label_coverage("digits"),
+    "status": lambda store: store.status(),
+    "doctor": lambda store: store.doctor(quick=True),
+    "forget": lambda store: store.forget(prediction="p1", dry=True),
+    "audits": lambda store: store.audits(),
+    "last_window": lambda store: store.last_window(),
+    "dropped": lambda store: store.dropped(),
+    "schema": lambda store: store.schema("digits"),
+    "rejections": lambda store: store.rejections(),
+    "rejected": lambda store: store.rejected(),
+    "known_model": lambda store: store.known_model("digits"),
+    "export": lambda store: store.export(f"{store.path}-export"),
+    "import_": lambda store: store.import_(f"{store.path}-past.csv", model="other"),
+}
+OF_FILES = {"path", "close", "settings", "set"}
+"""What asks no catalog: there is nothing in it that a newer version could have changed."""
+
+
+def test_every_method_of_a_store_that_is_open_is_refused(root):
+    assert {name for name in dir(Store) if not name.startswith("_")} == {*ASKED, *OF_FILES}
+    root.with_name(f"{root.name}-past.csv").write_text("time,prediction,x\n2026-06-01,1,2.0\n")
+    with wg.open(root) as store:
+        store.questions()
+        newer(root)
+        before = bytes_of(root)
+        for question in ASKED.values():
+            with pytest.raises(StoreTooNew, match=SENTENCE):
+                question(store)
+        assert bytes_of(root) == before
+        taken_back(root)
+        assert store.sql("SELECT count(*) AS n FROM predictions").rows() == [{"n": 30}]
+
+
+def test_a_refused_transaction_leaves_nothing_locked(root):
+    with wg.open(root) as store:
+        newer(root)
+        for _ in range(3):
+            with pytest.raises(StoreTooNew):
+                store.delete_question("none")
+        taken_back(root)  # SQLite would refuse it while somebody held its lock
+        with pytest.raises(UnknownName):
+            store.delete_question("none")
 
 
 def test_new_opens_and_commands_are_refused_in_one_sentence(root, monkeypatch, capsys):

@@ -16,7 +16,6 @@ from watchglass.records import ModelStatus, Point
 from watchglass.store import judgements
 from watchglass.store.graph import take_in
 from watchglass.store.models import model_named, model_names
-from watchglass.store.transactions import check_version
 from watchglass.store.wholes import wholes
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ def statuses(folder: Folder, engine: Engine) -> Sequence[ModelStatus]:
     take_in(folder, engine)
     found = []
     with engine.connect() as connection:
-        check_version(connection)
         models = [model_named(connection, name) for name in model_names(connection)]
     counted = wholes(folder, engine)
     for model in models:

@@ -14,7 +14,6 @@ from watchglass.records import Incident, Verdict
 from watchglass.store import catalog as c
 from watchglass.store.codec import decode, encode
 from watchglass.store.models import microseconds, moment
-from watchglass.store.transactions import check_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,14 +99,12 @@ def incidents(engine: Engine, model: str | None = None, state: str | None = None
         if value is not None:
             query = query.where(column == value)
     with engine.connect() as connection:
-        check_version(connection)
         return [decode(Incident, text) for text in connection.execute(query).scalars()]
 
 
 def incident(engine: Engine, number: int) -> Incident:
     """Give an incident by its number, or raise `UnknownName`."""
     with engine.connect() as connection:
-        check_version(connection)
         text = connection.execute(sa.select(c.incidents.c.record).where(c.incidents.c.id == number)).scalar()
         if text is None:
             known = connection.execute(sa.select(c.incidents.c.id).order_by(c.incidents.c.id)).scalars()
@@ -142,6 +139,5 @@ def odds(
 def last_window(engine: Engine) -> datetime | None:
     """Give the end of the newest window that any monitor judged."""
     with engine.connect() as connection:
-        check_version(connection)
         newest = connection.execute(sa.select(sa.func.max(c.verdicts.c.window))).scalar()
     return None if newest is None else moment(newest) + timedelta(days=1)

@@ -14,7 +14,6 @@ from watchglass.store.labels.late import too_late
 from watchglass.store.losses import losses
 from watchglass.store.models import moment
 from watchglass.store.query import session
-from watchglass.store.transactions import check_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +60,6 @@ def overview(folder: Folder, engine: Engine) -> Overview:
         else []
     )
     with engine.connect() as connection:
-        check_version(connection)
         live = c.files.c.removed.is_(None)
         counts = sa.select(c.files.c.kind, sa.func.sum(c.files.c.rows)).where(live).group_by(c.files.c.kind)
         rows = {kind: int(total) for kind, total in connection.execute(counts)}

@@ -21,7 +21,6 @@ from watchglass.store.lines import latest_time
 from watchglass.store.models import Columns, all_columns
 from watchglass.store.quoting import literal
 from watchglass.store.segments import names_taken, opened
-from watchglass.store.transactions import check_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -102,7 +101,6 @@ def snapshot(folder: Folder, engine: Engine, wanted: Wanted | None = None) -> It
     with opened(folder.row_log) as held:
         take_in(folder, engine)
         with engine.connect() as connection:  # one transaction: names and files are of one moment
-            check_version(connection)
             taken = names_taken(connection, [segment.name for segment in held])
             files = _listed(connection, engine)
             columns = all_columns(connection)

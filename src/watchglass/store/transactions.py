@@ -1,6 +1,6 @@
 """A store's folder → its catalog, opened on SQLite (WAL), and the transactions that write to it.
 
-An older catalog is upgraded at the first opening, a newer one is refused at every writing transaction.
+An older catalog is upgraded at the first opening, a newer one is refused at every transaction, reading or writing.
 """
 
 from __future__ import annotations
@@ -66,6 +66,9 @@ def connect(folder: Folder, *, fresh: bool = False) -> Engine:
             raise
         message = f"the catalog {str(folder.catalog)!r} cannot be opened: {error.orig}. Is the folder writable and on a local disk?"
         raise StoreError(message) from error
+    event.listen(
+        engine, "begin", _check_version
+    )  # only now: what made or upgraded the catalog found none, or an older one
     return engine
 
 
@@ -83,7 +86,7 @@ def _prepare(engine: Engine) -> None:
     with engine.connect() as connection:
         known = sa.inspect(connection).has_table("schema_version")
     if not known:
-        with _writing(engine) as connection:
+        with writing(engine) as connection:
             META.create_all(connection)
             if connection.execute(sa.select(schema_version.c.version)).first() is None:
                 connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
@@ -92,7 +95,7 @@ def _prepare(engine: Engine) -> None:
     if version < SCHEMA_VERSION:
         from watchglass.store.migrations import upgrade  # noqa: PLC0415 - costs only who has an older store
 
-        with _writing(engine) as connection:
+        with writing(engine) as connection:
             version = connection.execute(_VERSION).scalar_one()
             if version < SCHEMA_VERSION:  # another process may have done it meanwhile
                 upgrade(connection, version)
@@ -111,22 +114,19 @@ def _refuse_newer(version: int) -> None:
         raise StoreTooNew(message)
 
 
-def check_version(connection: Connection) -> None:
-    """Raise `StoreTooNew` when a newer package took the catalog over while this process had it open."""
-    _refuse_newer(connection.execute(_VERSION).scalar_one())
-
-
-@contextmanager
-def _writing(engine: Engine) -> Iterator[Connection]:
-    with engine.connect() as connection, connection.execution_options(writing=True).begin():
-        yield connection
+def _check_version(connection: Connection) -> None:
+    """Raise `StoreTooNew`, with nothing begun, when a newer package took the catalog over while this process had it open."""
+    try:
+        _refuse_newer(connection.execute(_VERSION).scalar_one())
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One writing transaction that holds SQLite's write lock from its first statement; raises `StoreTooNew` as `check_version` does."""
-    with _writing(engine) as connection:
-        check_version(connection)
+    """One writing transaction that holds SQLite's write lock from its first statement; raises `StoreTooNew` as every transaction does."""
+    with engine.connect() as connection, connection.execution_options(writing=True).begin():
         yield connection
 
 
