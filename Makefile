@@ -57,6 +57,7 @@ lock: $(UV)  ## newest versions into requirements/*.txt, with hashes
 packages:  # Debian's programs that tests drive for real; without the right to install, what is missing is said and those tests skip
 	@missing=""; for pair in chromium:chromium strace:strace curl:curl node:nodejs; do \
 	  command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then echo "installing from Debian:$$missing"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \

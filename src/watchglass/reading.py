@@ -15,6 +15,7 @@ from watchglass.store.asking.saved import SavedAs, delete_question, save_questio
 from watchglass.store.distribution import Distribution, Wanted, distribution
 from watchglass.store.exchange.opened import Exchanging
 from watchglass.store.folder import prepare
+from watchglass.store.foreign.opened import Moving
 from watchglass.store.history import Roles
 from watchglass.store.labels.coverage import Asked, coverage
 from watchglass.store.life.audit import audits
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Store(Exchanging):
+class Store(Exchanging, Moving):
     """An open store: everything recorded in a folder, asked by question."""
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import watchglass as wg
+from watchglass.cli.moving import move_in
 from watchglass.cli.printing import json_option, print_json, progress_bar, store_option
 from watchglass.show.words import counted
 
@@ -60,6 +61,7 @@ def export(  # noqa: PLR0913, PLR0917 - options
 
 @click.command("import")
 @click.argument("source", type=click.Path())
+@click.argument("url", required=False)
 @click.option(
     "--table",
     "tables",
@@ -81,10 +83,13 @@ def export(  # noqa: PLR0913, PLR0917 - options
 @click.option("--tag", "tags", multiple=True, help="A column that is a tag; may be repeated.")
 @click.option("--version", default=None, help="The model's version.")
 @click.option("--environment", default="live", show_default=True, help="Where the predictions were made.")
+@click.option("--prefix", default="mltrace", show_default=True, help="Of a database: run 17 becomes PREFIX-17.")
+@click.option("--zone", default="UTC", show_default=True, help="Of a database: the time zone of its times.")
 @store_option
 @json_option
 def import_(  # noqa: PLR0913, PLR0917 - options
     source: str,
+    url: str | None,
     tables: tuple[str, ...],
     model: str | None,
     ident: str | None,
@@ -96,11 +101,19 @@ def import_(  # noqa: PLR0913, PLR0917 - options
     tags: tuple[str, ...],
     version: str | None,
     environment: str,
+    prefix: str,
+    zone: str,
     path: str | None,
     *,
     as_json: bool,
 ) -> None:
-    """Take in the folder of an export, or with --model a file from elsewhere; the same again changes nothing."""
+    """Take in the folder of an export, with --model a file from elsewhere, or another system's database: import mltrace URL.
+
+    The same again changes nothing, or brings what is new.
+    """
+    if url is not None:
+        move_in(source, url, path, prefix, zone, as_json=as_json)
+        return
     from watchglass.reading import create_store  # noqa: PLC0415 - makes the folder
 
     with create_store(path) as store, progress_bar("rows") as moved:

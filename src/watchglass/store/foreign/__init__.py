@@ -1,0 +1,1 @@
+"""Others' databases → events of the store: what was recorded elsewhere, read without that system installed."""

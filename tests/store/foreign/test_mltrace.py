@@ -1,0 +1,157 @@
+"""What mltrace recorded in PostgreSQL is in the store afterwards, once, without mltrace and without loading a pickle."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from tests import postgres
+from tests.store.foreign import mltraced
+from tests.store.foreign.mltraced import START, Mltraced
+from watchglass.cli.main import commands
+from watchglass.errors import BadInput, StoreError
+from watchglass.store.foreign.pickled import NotPlain, plain
+
+pytestmark = postgres.NEEDED
+
+
+@pytest.fixture(scope="module")
+def url():
+    with postgres.postgres() as found:
+        yield found
+
+
+@pytest.fixture
+def old(url):
+    made = Mltraced(url)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def store(tmp_path):
+    from watchglass.reading import create_store
+
+    with create_store(tmp_path / "store") as made:
+        yield made
+
+
+def test_runs_come_with_all_that_was_known_of_them(old, url, store):
+    old.component("train", "fits a model", "ana", ["nightly", "ml"])
+    old.run(
+        "train",
+        ["rows"],
+        ["model"],
+        notes="a good one",
+        git_hash="abc",
+        git_tags=["v1", "v2"],
+        code_snapshot=b"def f(): ...",
+        mlflow_run_id="m1",
+        mlflow_run_params={"lr": "0.1"},
+        mlflow_run_metrics={"auc": 0.9},
+        stale=["load (ID 1) was run 40 days ago."],
+        test_results={"Shapes": {"testRows": "success", "testNulls": "fail, error: 3 are null"}},
+    )
+    moved = store.import_mltrace(url)
+    assert (moved.components, moved.runs, dict(moved.left_out)) == (1, 1, {})
+    (run,) = store.sql("SELECT * FROM runs").rows()
+    assert (run["id"], run["component"], run["status"]) == ("mltrace-1", "train", "ok")
+    assert run["started"] == (START + timedelta(minutes=10)).replace(tzinfo=UTC)
+    (told,) = store.sql("SELECT params, metrics, code, notes FROM runs").rows()
+    assert "0.1" in str(told["params"])
+    assert "m1" in str(told["params"])
+    assert "0.9" in str(told["metrics"])
+    assert "v1, v2" in str(told["code"])
+    assert "abc" in str(told["code"])
+    assert "a good one" in str(told["notes"])
+    assert "40 days ago" in str(told["notes"])
+    (component,) = store.sql("SELECT description, owner, tags FROM components").rows()
+    assert (component["description"], component["owner"]) == ("fits a model", "ana")
+    assert "nightly" in str(component["tags"])
+
+
+def test_again_nothing_is_doubled_and_what_is_new_comes(old, url, store):
+    old.run("load", [], ["rows"])
+    old.task(mltraced.outputs, "fraud", [(1, 1), (2, 0)])
+    old.task(mltraced.feedback, "fraud", [(1, 1), (2, 1)])
+    first = store.import_mltrace(url)
+    assert (first.runs, first.predictions, first.labels) == (1, 2, 2)
+    again = store.import_mltrace(url)
+    assert (again.predictions, again.labels) == (0, 0)
+    assert store.sql("SELECT count(*) AS n FROM runs").rows() == [{"n": 1}]
+    old.run("clean", ["rows"], ["clean"])
+    old.task(mltraced.outputs, "fraud", [(3, 1)], START + timedelta(days=1))
+    store.import_mltrace(url)
+    assert store.sql("SELECT count(*) AS n FROM runs").rows() == [{"n": 2}]
+    rows = store.sql("SELECT id, prediction, label FROM predictions LEFT JOIN labels USING (id) ORDER BY id").rows()
+    assert rows == [
+        {"id": "1", "prediction": "1", "label": "1"},
+        {"id": "2", "prediction": "0", "label": "1"},
+        {"id": "3", "prediction": "1", "label": None},
+    ]
+
+
+def test_a_pickle_is_never_loaded(old, url, store):
+    old.evil("train")
+    moved = store.import_mltrace(url)
+    assert (moved.runs, list(moved.left_out.values())) == (1, [1])
+    assert "json" in next(iter(moved.left_out))
+
+
+def test_two_databases_side_by_side_have_two_prefixes(old, url, store):
+    old.run("load", [], ["rows"])
+    store.import_mltrace(url)
+    store.import_mltrace(url, prefix="team-b")
+    assert {row["id"] for row in store.sql("SELECT id FROM runs").rows()} == {"mltrace-1", "team-b-1"}
+
+
+def test_times_without_a_zone_are_of_the_zone_that_is_named(old, url, store):
+    old.run("load", [], ["rows"])
+    store.import_mltrace(url, zone="Europe/Vienna")
+    (run,) = store.sql("SELECT started FROM runs").rows()
+    assert run["started"] == (START + timedelta(minutes=10)).replace(tzinfo=UTC) - timedelta(hours=1)
+
+
+def test_what_is_wrong_is_said(old, url, store):
+    with pytest.raises(BadInput, match="cannot be read: postgresql://"):
+        store.import_mltrace("mysql://x@y/z")
+    with pytest.raises(BadInput, match="no URL of a database"):
+        store.import_mltrace("what")
+    with pytest.raises(StoreError, match="cannot be read"):
+        store.import_mltrace("postgresql://nobody:secret@127.0.0.1:9/none")
+    with pytest.raises(BadInput, match="prefix cannot be"):
+        store.import_mltrace(url, prefix="a b")
+    with pytest.raises(BadInput, match="no time zone"):
+        store.import_mltrace(url, zone="Mars")
+    mltraced.META.drop_all(old.engine)
+    with pytest.raises(BadInput, match="component_runs"):
+        store.import_mltrace(url)
+
+
+def test_a_password_is_not_told(old, url, store):
+    old.run("load", [], ["rows"])
+    moved = store.import_mltrace(url.replace("watchglass@", "watchglass:geheim@"))
+    assert "geheim" not in moved.source
+    assert "geheim" not in repr(store.audits())
+
+
+@pytest.mark.parametrize("data", [b"", b"no pickle", pickle.dumps(print), pickle.dumps({1: (len,)}), b"\x80\x04P1\n."])
+def test_only_plain_values_come_out_of_a_pickle(data):
+    with pytest.raises(NotPlain):
+        plain(data)
+
+
+def test_the_command_says_what_came(old, url, tmp_path):
+    old.run("load", [], ["rows"])
+    old.evil("train")
+    words = ["import", "mltrace", url, "--store", str(tmp_path / "store")]
+    done = CliRunner().invoke(commands, words)
+    assert (done.exit_code, "2 runs" in done.output, "not taken, 1 ×" in done.output) == (0, True, True), done.output
+    told = CliRunner().invoke(commands, [*words, "--json"])
+    assert json.loads(told.output)["runs"] == 2
+    wrong = CliRunner().invoke(commands, ["import", "mlrun", url, "--store", str(tmp_path / "store")])
+    assert "mltrace would do" in str(wrong.exception)
