@@ -97,7 +97,9 @@ def days(name: str, values: Array, missing: Array) -> Column:
 
 def moments(name: str, span: Span, values: Array, unit: str, missing: Array, *, zone: str | None = None) -> Column:
     """Take times as int64 of a unit, 0 where missing; they are kept as microseconds and, where there are any, the nanoseconds past them."""
-    kind = span if zone is None else f"{span} {'UTC' if zone in _UTC else zone}"
+    kind: str = span
+    if zone is not None:
+        kind = f"{span} {'UTC' if zone in _UTC else zone.removeprefix('UTC')}"  # Python names a fixed offset UTC+01:00
     if unit == "ns":
         whole = values // 1_000
         rest = values - whole * 1_000
@@ -121,8 +123,23 @@ def texts(name: str, values: Sequence[str | None]) -> Column:
     return Column(name, "text", missing if any(missing) else None, buffers)
 
 
+def is_array(value: object) -> bool:
+    """Say whether a value is a numpy array, without importing numpy."""
+    return any(kind.__name__ == "ndarray" and kind.__module__ == "numpy" for kind in type(value).__mro__)
+
+
+def _listed(value: object) -> object:
+    """Make an array a list, unless that would lose what its values are."""
+    return cast("Array", value).tolist() if is_array(value) and cast("Array", value).dtype.kind in "iufbOU" else value
+
+
 def objects(name: str, values: Sequence[object]) -> Column:
-    """Take Python objects: texts, booleans or dates where all are (None is missing), else cell by cell."""
+    """Take Python objects: texts, booleans or dates where all are (None is missing), else cell by cell.
+
+    An array in a cell, as pandas holds a list that it read from a file, is the list of its values.
+    """
+    if any(is_array(value) for value in values):
+        values = [_listed(value) for value in values]
     kinds = {type(value) for value in values} - {type(None)}
     missing = bytes(value is None for value in values)
     some = missing if any(missing) else None

@@ -38,6 +38,8 @@ def column(name: str, cells: pa.ChunkedArray | pa.Array) -> Column:
     pa = sys.modules["pyarrow"]
     if not isinstance(cells, pa.ChunkedArray):
         cells = pa.chunked_array([cells])
+    if pa.types.is_run_end_encoded(cells.type):
+        cells = pa.compute.run_end_decode(cells)
     if pa.types.is_dictionary(cells.type):
         value_type = cells.type.value_type
         cells = cells.cast(pa.large_string() if _is_text(value_type) else value_type)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, cast
+from datetime import timezone
+from typing import TYPE_CHECKING, Final, cast
 
 from watchglass.capture import columns_arrow
 from watchglass.capture.columns import Column, Frame, moments, numbers, objects, texts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta, tzinfo
+
     import pandas as pd
 
     from watchglass.capture.digests import Array
@@ -51,27 +55,33 @@ def _column(name: str, series: pd.Series) -> Column:
     sort = type(dtype).__name__
     if sort == "ArrowDtype":
         return columns_arrow.column(name, sys.modules["pyarrow"].array(series.array))
-    if sort == "CategoricalDtype":
-        return _column(name, _uncategorised(series))
+    if sort in _PLAINER:
+        return _column(name, _PLAINER[sort](series))
     if sort == "StringDtype":
         return texts(name, cast("list[str | None]", cells(series)))
     missing = cast("Array", series.isna().to_numpy())
     if dtype.kind in "mM":
         return _moments(name, series, missing)
     plain = getattr(dtype, "numpy_dtype", dtype)  # that of a column with a mask
-    if plain.kind in "iufb" and not sort.startswith("Sparse"):
+    if plain.kind in "iufb":
         filled = series if plain is dtype else series.fillna(value=False if plain.kind == "b" else 0)
         return numbers(name, cast("Array", filled.to_numpy(dtype=str(plain))), missing)
     return objects(name, cells(series))
 
 
 def _moments(name: str, series: pd.Series, missing: Array) -> Column:
-    zone = str(series.dt.tz) if type(series.dtype).__name__ == "DatetimeTZDtype" else None
+    zone = _zone(series.dt.tz) if type(series.dtype).__name__ == "DatetimeTZDtype" else None
     held = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy() if zone else series.to_numpy()
     unit = str(held.dtype).partition("[")[2].rstrip("]")
     values = cast("Array", held.view("i8").copy())
     values[missing] = 0  # where missing, pandas keeps the smallest integer
     return moments(name, "datetime" if held.dtype.kind == "M" else "duration", values, unit, missing, zone=zone)
+
+
+def _zone(zone: tzinfo) -> str:
+    """Name a zone; pytz has another name for those of a fixed offset."""
+    fixed = type(zone).__name__ == "_FixedOffset"
+    return str(timezone(cast("timedelta", zone.utcoffset(None)))) if fixed else str(zone)
 
 
 def _uncategorised(series: pd.Series) -> pd.Series:
@@ -86,3 +96,9 @@ def cells(series: pd.Series) -> list[object]:
     if not missing.any():
         return list(series.tolist())
     return [None if gone else value for value, gone in zip(series.tolist(), missing.tolist(), strict=True)]
+
+
+_PLAINER: Final[dict[str, Callable[[pd.Series], pd.Series]]] = {
+    "CategoricalDtype": _uncategorised,
+    "SparseDtype": lambda series: cast("pd.Series", series.sparse.to_dense()),  # type: ignore[attr-defined]  # pandas' stubs know no accessor
+}

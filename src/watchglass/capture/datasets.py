@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Final, cast
 
-from watchglass.capture.states import is_array
+from watchglass.capture.columns import is_array
 from watchglass.capture.tables import library, native
 from watchglass.errors import BadInput, need
 

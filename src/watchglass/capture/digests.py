@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 if TYPE_CHECKING:
     import builtins
     from collections.abc import Callable, Iterable
 
 DIGEST_BYTES: Final = 16
+_LONGEST_FLOAT: Final = 8
+_PIECE: Final = 1 << 16
+_NAN: Final = float("nan")
 
 
 class Hash(Protocol):
@@ -119,6 +123,13 @@ def put(into: Hash, *parts: bytes | str) -> None:
         into.update(data)
 
 
+def _written(text: str) -> bytes:
+    """Give the digest of a number that is written as text."""
+    into = hasher("float")
+    put(into, text)
+    return into.digest()
+
+
 def put_digests(into: Hash, digests: Iterable[bytes]) -> None:
     """Take in digests one after the other, and how many they were."""
     joined = b"".join(digests)
@@ -129,7 +140,8 @@ def put_digests(into: Hash, digests: Iterable[bytes]) -> None:
 def put_array(into: Hash, array: Array, cell: Callable[[object], bytes]) -> None:
     """Take in a numpy array: dtype, shape, and its bytes in C order; `cell` gives the digest of a Python object in it.
 
-    The fields of a structured array are taken one by one: the padding between them holds anything.
+    The fields of a structured array are taken one by one: the padding between them holds anything. NaN has many bit
+    patterns, which one comes depends on the processor's instruction: all are one. 0.0 and -0.0 are two.
     """
     kind = array.dtype.kind
     put(into, array.dtype.str, repr(array.shape))
@@ -139,8 +151,38 @@ def put_array(into: Hash, array: Array, cell: Callable[[object], bytes]) -> None
             put_array(into, array[name], cell)
     elif kind in "OT":  # Python objects; numpy's texts of any length
         put_digests(into, [cell(value) for value in array.reshape(-1).tolist()])
+    elif kind in "fc":
+        _put_floats(into, array)
     else:
         put_buffer(into, array)
+
+
+def put_masked(into: Hash, array: Array, cell: Callable[[object], bytes]) -> None:
+    """Take in a masked array: which values are masked, and the others."""
+    flat = array.reshape(-1)
+    masked = sys.modules["numpy"].ma.getmaskarray(flat)
+    put(into, repr(array.shape))
+    put_array(into, masked, cell)
+    put_array(into, flat[~masked].data, cell)  # type: ignore[attr-defined]  # of a masked array
+
+
+def _put_floats(into: Hash, array: Array) -> None:
+    """Take in floats or complex numbers, a piece that the processor's cache holds at a time."""
+    half = array.dtype.itemsize // (2 if array.dtype.kind == "c" else 1)
+    flat = array.reshape(-1)
+    if half > _LONGEST_FLOAT:  # the padding of a long double holds anything
+        put_digests(into, [_written(repr(flat[place])) for place in range(flat.size)])
+        return
+    for first in range(0, flat.size, _PIECE):
+        part = flat[slice(first, first + _PIECE)]
+        if not part.flags.c_contiguous:  # type: ignore[attr-defined]  # a property of numpy's own
+            part = part.copy()
+        numbers = part if array.dtype.kind == "f" else cast("Array", part.view(f"{array.dtype.str[0]}f{half}"))
+        odd = numbers != numbers  # noqa: PLR0124 - NaN is what differs from itself
+        if odd.any():
+            numbers = numbers.copy()
+            numbers[odd] = _NAN
+        into.update(numbers.view("u1"))
 
 
 def put_buffer(into: Hash, array: Array) -> None:

@@ -6,9 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from watchglass.capture import columns, drops, tables
+from watchglass.capture import columns, contents, drops, tables
+from watchglass.capture.columns import is_array
 from watchglass.capture.digests import Hash, hasher, put, put_array
-from watchglass.capture.states import is_array, json_text, state_digest
+from watchglass.capture.states import json_text, state_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,15 +39,21 @@ def content_of(value: object) -> Content:
         return Content("array" if frame.series else "frame", version, frame.rows, None if frame.series else frame.names)
     if is_array(value):
         return _array(cast("Array", value))
-    if isinstance(value, str):
-        return Content("text", _of("text", value), size=len(value.encode("utf-8", "surrogatepass")), preview=True)
-    if isinstance(value, (bytes, bytearray)):
-        return Content("text", _of("bytes", bytes(value)), size=len(value))
-    if value is None or isinstance(value, (bool, int, float, list, tuple, dict)):
+    if isinstance(value, (str, bytes, bytearray)):
+        return _text(value)
+    if contents.is_state(value):  # in whatever kind of dict, in whatever order
+        value = dict(cast("dict[str, object]", value))
+    elif value is None or isinstance(value, (bool, int, float, list, tuple, dict)):
         text = json_text(value)
         version = _of("json", text) if text is not None else _version("value", lambda: state_digest(value).hex())
         return Content("json", version, preview=True)
     return Content("estimator", _version(type(value).__name__, lambda: state_digest(value).hex()))
+
+
+def _text(value: str | bytes | bytearray) -> Content:
+    if isinstance(value, str):
+        return Content("text", _of("text", value), size=len(value.encode("utf-8", "surrogatepass")), preview=True)
+    return Content("text", _of("bytes", bytes(value)), size=len(value))
 
 
 def file_content(path: str) -> Content:
@@ -73,6 +80,9 @@ def _folder(path: str) -> Content:
     into, total = hasher("folder"), 0
     for folder, inner, names in os.walk(path):
         inner.sort()
+        for name in [name for name in inner if os.path.islink(os.path.join(folder, name))]:  # noqa: PTH114, PTH118 - text in; nobody walks into it
+            full = os.path.join(folder, name)  # noqa: PTH118 - likewise
+            put(into, os.path.relpath(full, path), f"link to {os.readlink(full)}")  # noqa: PTH115 - likewise
         for name in sorted(names):
             full = os.path.join(folder, name)  # noqa: PTH118 - text in
             about = file_content(full)

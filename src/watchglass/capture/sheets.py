@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
+from watchglass.capture.columns import is_array
 from watchglass.capture.sheet import Lists
 from watchglass.capture.sheets_arrow import ArrowSheet
 from watchglass.capture.sheets_pandas import PandasSheet
 from watchglass.capture.sheets_polars import PolarsSheet
-from watchglass.capture.states import is_array
 from watchglass.capture.tables import library, native
 from watchglass.errors import BadInput
 

@@ -1,7 +1,7 @@
 """Any Python object → a digest of its state, found by walking it as pickle would, but never by hashing a pickle.
 
-Dicts and sets are taken in sorted order, arrays by dtype, shape and bytes, functions by their code, everything
-else by what `__reduce_ex__` says it is made of. An object seen again counts as its content; a cycle as the way back.
+Dicts and sets are taken in sorted order, arrays by dtype, shape and bytes, functions by their code, objects of a few
+libraries by their content (contents.py), everything else by what `__reduce_ex__` says it is made of. An object seen again counts as its content; a cycle as the way back.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections import OrderedDict
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Final, cast
 
-from watchglass.capture import columns, tables
-from watchglass.capture.digests import Hash, hasher, put, put_array, put_digests
+from watchglass.capture import columns, contents, tables
+from watchglass.capture.columns import is_array
+from watchglass.capture.contents import Unwalkable
+from watchglass.capture.digests import Hash, hasher, put, put_array, put_digests, put_masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
     from watchglass.capture.digests import Array
 
 _PROTOCOL: Final = 4
-
-
-class Unwalkable(TypeError):
-    """The state of an object cannot be read, so its version is unknown."""
 
 
 def json_text(value: object) -> str | None:
@@ -51,11 +49,6 @@ def _is_json(value: object) -> bool:
 def state_digest(value: object) -> bytes:
     """Walk a value; raises `Unwalkable`, or what the value's own methods raise."""
     return _Walk().digest(value)
-
-
-def is_array(value: object) -> bool:
-    """Say whether a value is a numpy array, without importing numpy."""
-    return any(kind.__name__ == "ndarray" and kind.__module__ == "numpy" for kind in type(value).__mro__)
 
 
 class _Walk:
@@ -100,14 +93,14 @@ class _Walk:
             put(into, "scalar", cast("Array", value).dtype.str, cast("Array", value).tobytes())
         elif kind.__module__.partition(".")[0] == "numpy" and kind.__name__ == "ufunc":
             put(into, "ufunc", str(getattr(value, "__name__", value)))
-        elif not self._put_frame(into, value):
+        elif not self._put_frame(into, value) and not self._put_parts(into, value):
             self._put_object(into, value)
 
     def _put_array(self, into: Hash, array: Array) -> None:
-        put(into, "array", type(array).__name__)
-        if type(array).__name__ == "MaskedArray":
-            for part in ("data", "mask"):
-                put_digests(into, [self.digest(getattr(array, part))])
+        kind = type(array).__name__
+        put(into, "array", "ndarray" if kind == "memmap" else kind)  # where it lies is no content
+        if kind == "MaskedArray":
+            put_masked(into, array, self.digest)
         else:
             put_array(into, array, self.digest)
 
@@ -117,6 +110,15 @@ class _Walk:
         if frame is None:
             return False
         put(into, "frame", columns.frame_digest(frame, self.digest))
+        return True
+
+    def _put_parts(self, into: Hash, value: object) -> bool:
+        """Take in what is content in an object that keeps more; says whether it was one."""
+        found = contents.parts(value)
+        if found is None:
+            return False
+        put(into, "parts")
+        put_digests(into, map(self.digest, found))
         return True
 
     def put_sequence(self, into: Hash, value: object) -> None:

@@ -1,0 +1,294 @@
+"""What one version must mean: one other cell is another, the same content is the same, whoever holds it and however it came there."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+from datetime import UTC, datetime, time, timedelta, timezone
+from decimal import Decimal
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import scipy.sparse as sp
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from watchglass.capture.fingerprint import content_of, file_content
+
+
+def version(value):
+    found = content_of(value).version
+    assert found is not None
+    return found
+
+
+def dumped(value):
+    kept = io.BytesIO()
+    joblib.dump(value, kept)
+    kept.seek(0)
+    return joblib.load(kept)
+
+
+OTHER_NAN = np.frombuffer(b"\x01\0\0\0\0\0\xf8\xff")
+ONE_HOUR = timezone(timedelta(hours=1))
+LISTS = pl.DataFrame({"a": [[1, 2], [3]]})
+PAIRS = pl.DataFrame({"a": [[1.0, 2.0], [3.0, 4.0]]}, schema={"a": pl.Array(pl.Float64, 2)})
+HIDDEN = np.ma.array([1.0, 2.0], mask=[False, True])
+SAME = {
+    "NaN of another sign and payload": (np.array([np.nan, 1]), np.append(OTHER_NAN, 1)),
+    "NaN of another payload in complex numbers": (np.array([complex(np.nan, 1)]), np.append(OTHER_NAN, 1).view("c16")),
+    "NaN of another payload in a frame": (pl.DataFrame({"a": [np.nan]}), pl.DataFrame({"a": OTHER_NAN})),
+    "a view of another array": (np.arange(4.0), np.arange(8.0)[::2] / 2),
+    "an array read backwards": (np.arange(5)[::-1], np.arange(5)[::-1].copy()),
+    "an array in Fortran's order": (np.asfortranarray(np.eye(3)), np.eye(3)),
+    "an array that repeats itself": (np.broadcast_to(np.arange(3), (2, 3)), np.array([[0, 1, 2]] * 2)),
+    "a mask of nothing and none": (np.ma.array([1.0, 2.0], mask=False), np.ma.array([1.0, 2.0])),
+    "what a mask hides": (HIDDEN, np.ma.array([1.0, 7.0], mask=[False, True])),
+    "lists of pandas read from a file": (LISTS, LISTS.to_pandas()),
+    "lists of pandas": (LISTS, pd.DataFrame({"a": [[1, 2], [3]]})),
+    "lists of Arrow": (LISTS, LISTS.to_arrow()),
+    "lists of one length": (PAIRS, PAIRS.to_pandas()),
+    "structs": (pl.DataFrame({"a": [{"x": 1}]}), pl.DataFrame({"a": [{"x": 1}]}).to_pandas()),
+    "a fixed offset": (
+        pd.DataFrame({"a": pd.to_datetime(["2026-01-01"]).tz_localize(ONE_HOUR)}),
+        pa.table({"a": pa.array([datetime(2026, 1, 1, tzinfo=ONE_HOUR)], pa.timestamp("us", "+01:00"))}),
+    ),
+    "a zone": (
+        pd.DataFrame({"a": pd.to_datetime(["2026-01-01"]).tz_localize("Europe/Berlin")}),
+        pl.DataFrame({"a": [datetime(2025, 12, 31, 23, tzinfo=UTC)]}).with_columns(
+            pl.col("a").dt.convert_time_zone("Europe/Berlin")
+        ),
+    ),
+    "runs of equal values": (
+        pa.table({"a": pa.RunEndEncodedArray.from_arrays([2, 3], [1, 5])}),
+        pa.table({"a": [1, 1, 5]}),
+    ),
+    "a sparse column of pandas": (
+        pd.DataFrame({"a": pd.arrays.SparseArray([0, 0, 1])}),
+        pd.DataFrame({"a": [0, 0, 1]}),
+    ),
+    "categories in another order": (
+        pd.DataFrame({"a": pd.Categorical(["a", "b"], ["a", "b"])}),
+        pd.DataFrame({"a": pd.Categorical(["a", "b"], ["b", "a"])}),
+    ),
+    "empty frames": (pl.DataFrame(), pd.DataFrame()),
+    "empty columns": (
+        pl.DataFrame({"a": pl.Series([], dtype=pl.Int64)}),
+        pd.DataFrame({"a": pd.Series([], dtype=int)}),
+    ),
+    "decimals": (pa.table({"a": [Decimal("1.50")]}), pl.from_arrow(pa.table({"a": [Decimal("1.50")]}))),
+    "times of day": (pa.table({"a": pa.array([1], pa.time32("s"))}), pl.DataFrame({"a": [time(0, 0, 1)]})),
+    "texts as views": (pa.table({"a": pa.array(["x"], pa.string_view())}), pa.table({"a": ["x"]})),
+    "the largest whole number": (
+        pd.DataFrame({"a": np.array([2**64 - 1], dtype="u8")}),
+        pl.DataFrame({"a": pl.Series([2**64 - 1], dtype=pl.UInt64)}),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_the_same_content_is_the_same_version(name):
+    one, other = SAME[name]
+    assert version(one) == version(other)
+
+
+DIFFERENT = {
+    "minus zero": (np.array([0.0]), np.array([-0.0])),
+    "minus zero in a frame": (pd.DataFrame({"a": [0.0]}), pl.DataFrame({"a": [-0.0]})),
+    "a NaN at another place": (np.array([np.nan, 1.0]), np.array([1.0, np.nan])),
+    "one bit of a long double": (np.array([1], "g"), np.nextafter(np.array([1], "g"), np.array([2], "g"))),
+    "one bit of a half": (np.array([1], "f2"), np.nextafter(np.array([1], "f2"), np.array([2], "f2"))),
+    "codes that are the same, of other values": (
+        pd.DataFrame({"a": pd.Categorical.from_codes([0, 1], ["a", "b"])}),
+        pd.DataFrame({"a": pd.Categorical.from_codes([0, 1], ["b", "a"])}),
+    ),
+    "one moment in another zone": (
+        pd.DataFrame({"a": pd.to_datetime(["2026-01-01"]).tz_localize("UTC")}),
+        pd.DataFrame({"a": pd.to_datetime(["2026-01-01"]).tz_localize("UTC").tz_convert("Europe/Berlin")}),
+    ),
+    "one number in a list": (LISTS, pl.DataFrame({"a": [[1, 2], [4]]})),
+    "a border between lists": (LISTS, pl.DataFrame({"a": [[1], [2, 3]]})),
+    "what a mask shows": (HIDDEN, np.ma.array([2.0, 2.0], mask=[False, True])),
+    "what is masked": (HIDDEN, np.ma.array([1.0, 2.0], mask=[True, False])),
+    "a huge whole number": (pd.DataFrame({"a": [2**70]}), pd.DataFrame({"a": [2**70 + 1]})),
+    "a whole number of 128 bits": (
+        pl.DataFrame({"a": pl.Series([2**100], dtype=pl.Int128)}),
+        pl.DataFrame({"a": pl.Series([2**100 + 1], dtype=pl.Int128)}),
+    ),
+    "a period": (
+        pd.DataFrame({"a": pd.period_range("2026", periods=2, freq="M")}),
+        pd.DataFrame({"a": pd.period_range("2026", periods=2, freq="D")}),
+    ),
+    "a map": (
+        pa.table({"a": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64()))}),
+        pa.table({"a": pa.array([[("k", 2)]], pa.map_(pa.string(), pa.int64()))}),
+    ),
+    "objects of polars": (
+        pl.DataFrame({"a": pl.Series([{1}, {2}], dtype=pl.Object)}),
+        pl.DataFrame({"a": pl.Series([{1}, {3}], dtype=pl.Object)}),
+    ),
+    "an object in an array": (np.array([{1}, "a"], dtype=object), np.array([{2}, "a"], dtype=object)),
+    "a record": (np.array([(1, 2.0)], "i4, f8"), np.array([(1, 3.0)], "i4, f8")),
+    "whole numbers of Python and of numpy in a column": (
+        pd.DataFrame({"a": [1, 2]}, dtype=object),
+        pd.DataFrame({"a": [1, 2]}),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_one_other_value_is_another_version(name):
+    one, other = DIFFERENT[name]
+    assert version(one) != version(other)
+    assert version(one) == version(copy.deepcopy(one))
+
+
+def test_an_array_on_the_disk_is_the_array_wherever_it_stands(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(5.0))
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    assert version(mapped) == version(np.arange(5.0))
+    assert version({"inside": mapped, 1: 2}) == version({"inside": np.arange(5.0), 1: 2})
+
+
+FORMS = ["csr", "csc", "coo", "bsr", "lil", "dok", "dia"]
+
+
+@pytest.mark.parametrize("kind", ["array", "matrix"])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_sparse_matrix_is_its_entries(form, kind):
+    made = getattr(sp, f"{form}_{kind}")
+    one = made(np.diag([1.0, 2.0, 3.0]))
+    base = version(one)
+    assert base == version(one.copy()) == version(pickle.loads(pickle.dumps(one)))
+    assert base != version(made(np.diag([1.0, 2.0, 4.0])))
+    assert base != version(made(np.diag([1.0, 2.0, 3.0]).astype("f4")))
+    assert base != version(made(np.diag([1.0, 2.0, 3.0, 0.0])))
+    assert version(one) == base, "a look changes nothing"
+
+
+def test_the_order_of_sparse_entries_and_how_they_are_counted_are_no_content():
+    data, places, ends = np.array([1.0, 2.0]), np.array([0, 1]), np.array([0, 2])
+    one = sp.csr_array((data, places, ends), shape=(1, 3))
+    turned = sp.csr_array((data[::-1], places[::-1], ends), shape=(1, 3))
+    before = turned.indices.copy()
+    wide = sp.csr_array((data, places.astype("i8"), ends.astype("i8")), shape=(1, 3))
+    twice = sp.csr_array((np.array([1.0, 1.5, 0.5]), np.array([0, 1, 1]), np.array([0, 3])), shape=(1, 3))
+    asked = one.copy()
+    assert asked.has_sorted_indices
+    assert {version(held) for held in (one, turned, wide, twice, asked)} == {version(one)}
+    assert (turned.indices == before).all(), "what the user holds is not sorted for him"
+
+
+X, Y = np.random.default_rng(0).normal(size=(200, 4)), (np.random.default_rng(0).normal(size=200) > 0).astype(int)
+CHANGED = np.where(np.arange(800).reshape(200, 4) == 12, X + 5, X)
+
+
+def test_an_estimator_outlives_joblib():
+    for made in (LogisticRegression(), StandardScaler(), OneHotEncoder(handle_unknown="ignore")):
+        fitted = made.fit(X.round(), Y)
+        assert version(fitted) == version(dumped(fitted)) == version(copy.deepcopy(fitted))
+
+
+def test_an_estimator_whose_arrays_lie_on_the_disk_is_the_same(tmp_path):
+    fitted = LogisticRegression().fit(X, Y)
+    joblib.dump(fitted, tmp_path / "model")
+    assert version(joblib.load(tmp_path / "model", mmap_mode="r")) == version(fitted)
+
+
+def boosters():
+    xgboost = pytest.importorskip("xgboost", reason="xgboost is not installed")
+    lightgbm = pytest.importorskip("lightgbm", reason="lightgbm is not installed")
+    quiet = {"verbose": -1, "num_threads": 1}
+    return {
+        "XGBClassifier": lambda x, y: xgboost.XGBClassifier(n_estimators=5, n_jobs=1).fit(x, y),
+        "xgboost.Booster": lambda x, y: xgboost.train({"nthread": 1}, xgboost.DMatrix(x, y), 5),
+        "LGBMClassifier": lambda x, y: lightgbm.LGBMClassifier(n_estimators=5, n_jobs=1, verbose=-1).fit(x, y),
+        "lightgbm.Booster": lambda x, y: lightgbm.train(quiet, lightgbm.Dataset(x, y), 5),
+    }
+
+
+@pytest.mark.parametrize("name", ["XGBClassifier", "xgboost.Booster", "LGBMClassifier", "lightgbm.Booster"])
+def test_a_booster_is_its_trees(name):
+    fit = boosters()[name]
+    fitted = fit(X, Y)
+    base = version(fitted)
+    assert version(fit(X, Y)) == base
+    assert (
+        version(pickle.loads(pickle.dumps(fitted))) == version(dumped(fitted)) == version(copy.deepcopy(fitted)) == base
+    )
+    assert version(fit(X, 1 - Y)) != base
+    assert version(fit(CHANGED, Y)) != base
+
+
+def test_a_tensor_is_its_values():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    tensor = torch.arange(6.0).reshape(2, 3)
+    base = version(tensor)
+    assert base == version(tensor.clone()) == version(tensor.t().contiguous().t()) == version(tensor.requires_grad_())
+    assert version(torch.arange(10.0)[2:4]) == version(torch.tensor([2.0, 3.0]))
+    others = [tensor.reshape(3, 2), tensor.double(), tensor + 1, tensor.bfloat16(), tensor.bfloat16() + 1]
+    sparse = torch.tensor([[0.0, 1.0]]).to_sparse()
+    found = [base, *map(version, others), version(sparse), version(sparse * 2)]
+    assert len(set(found)) == len(found)
+    assert content_of(torch.empty(2, device="meta")).version is None
+
+
+def test_a_torch_module_is_its_parameters_and_settings():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+
+    def made(seed, share=0.1):
+        torch.manual_seed(seed)
+        return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Dropout(share))
+
+    one = made(0)
+    base = version(one)
+    assert base == version(made(0)) == version(pickle.loads(pickle.dumps(one))) == version(copy.deepcopy(one))
+    assert version(made(1)) != base
+    assert version(made(0, 0.2)) != base
+    one.eval()
+    one(torch.ones(2, 4)).sum().backward()
+    one.register_forward_hook(lambda *_: None)
+    assert version(one) == base, "neither a mode nor a gradient nor a hook is content"
+
+
+def test_a_torch_state_is_its_tensors_by_name():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    state = torch.nn.Linear(2, 2).state_dict()
+    base = version(state)
+    assert base == version(dict(reversed(state.items()))) == version(pickle.loads(pickle.dumps(state)))
+    assert version({**state, "bias": state["bias"] + 1}) != base
+
+
+def test_a_link_in_a_folder_is_content(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "link").symlink_to("inner" if name == "one" else "..")
+    assert file_content(str(tmp_path / "one")).version != file_content(str(tmp_path / "other")).version
+
+
+ACROSS = """
+import warnings; warnings.filterwarnings("ignore")
+import numpy as np, scipy.sparse as sp, pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
+from watchglass.capture.fingerprint import content_of
+X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2
+values = [sp.csr_array(np.eye(3)), TfidfVectorizer().fit(["one two", "two three"]), pd.DataFrame({"a": [{1, 2}, {"x", "y"}]})]
+try:
+    import lightgbm, xgboost
+    values += [xgboost.XGBClassifier(n_estimators=2, n_jobs=1).fit(X, y)]
+    values += [lightgbm.LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1).fit(X, y)]
+except ImportError:
+    pass
+print(*(content_of(value).version for value in values))
+"""
+
+
+def test_equal_in_every_process_and_under_every_seed_of_hashes(python):
+    found = {python(ACROSS, PYTHONHASHSEED=seed).stdout for seed in ("1", "77")}
+    assert len(found) == 1
+    assert "None" not in found.pop()
