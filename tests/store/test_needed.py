@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import duckdb
 import pytest
 
-from watchglass.store.needed import names_in
+from watchglass.store.needed import names_of
 
 VIEWS = ("predictions", "labels")
 
 
 def names(sql):
     with duckdb.connect() as connection:
-        found = names_in(connection, sql, VIEWS)
+        (text,) = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
+    found = names_of(json.loads(text), VIEWS)
     return None if found is None else set(found)
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
-
-import duckdb
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -16,29 +13,21 @@ _UNNAMED: Final = ("STAR", "POSITIONAL_REFERENCE")
 _LISTS: Final = ("column_name_alias", "column_aliases")
 
 
-def names_in(connection: duckdb.DuckDBPyConnection, sql: str, tables: Collection[str]) -> frozenset[str] | None:
+def names_of(tree: Json, tables: Collection[str]) -> frozenset[str] | None:
     """Give the names of all columns in one SELECT, in small letters; None for a star, a position, a row taken whole and the like.
 
     `tables` are the views: a column of such a name is a whole row.
     """
-    try:
-        row = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-        tree: Json = json.loads(row[0]) if row else {"error": True}
-    except (duckdb.Error, ValueError):
-        return None
-    return names_of(tree, tables)
-
-
-def names_of(tree: Json, tables: Collection[str]) -> frozenset[str] | None:
-    """Give the same from the tree itself."""
     names: set[str] = set()
     alone: set[str] = set()
     whole = {name.lower() for name in tables}
-    for node in _nodes(tree):
+    for node in nodes(tree):
         alias = node.get("alias")
         if "table_name" in node or node.get("type") in ("SUBQUERY", "TABLE_FUNCTION"):
             whole.add(str(alias).lower())
         if node.get("error") is True or node.get("class") in _UNNAMED or node.get("ref_type") == "NATURAL":
+            return None
+        if node.get("type") == "PIVOT":  # it groups by every column that it does not name
             return None
         if any(node.get(name) for name in _LISTS):
             return None
@@ -53,7 +42,8 @@ def _listed(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
-def _nodes(value: Json) -> Iterator[dict[str, Json]]:
+def nodes(value: Json) -> Iterator[dict[str, Json]]:
+    """Give every object in a tree."""
     waiting = [value]
     while waiting:
         here = waiting.pop()

@@ -219,6 +219,18 @@ def sealed(segment: Segment) -> bool:
     return True
 
 
+def is_sealed(path: Path) -> bool:
+    """Say whether no process holds a file or a folder, without keeping it from one; raises `FileNotFoundError`."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
 def delete(segment: Segment) -> None:
     """Remove a segment whose rows are published, its sidecar last."""
     for path in (segment.path, segment.path.with_name(segment.path.name + ".json")):

@@ -25,10 +25,10 @@ from watchglass.store.transactions import writing
 
 NAME = "Zoë Ångström-Kaya"
 STEPS = (
-    *(("planned", "call"), ("planned", "return"), ("_without", "return"), ("_cells", "return"), ("listed", "return")),
-    *(("note", "return"), ("_published", "return"), ("delete", "call"), ("sweep", "return"), ("_overwrite", "call")),
+    *(("planned", "call"), ("planned", "return"), ("without", "return"), ("_cells", "return"), ("listed", "return")),
+    *(("note", "return"), ("_published", "return"), ("delete", "call"), ("sweep", "return"), ("overwrite", "call")),
     *(
-        ("_overwrite", "return"),
+        ("overwrite", "return"),
         ("tell_readers", "return"),
         ("empty_rooms", "return"),
         ("scrub", "return"),
@@ -37,10 +37,10 @@ STEPS = (
 )
 FEW = (
     ("planned", "return"),
-    ("_without", "return"),
+    ("without", "return"),
     ("note", "return"),
     ("_published", "return"),
-    ("_overwrite", "return"),
+    ("overwrite", "return"),
     ("scrub", "return"),
 )
 CHOSEN = STEPS if os.environ.get("WATCHGLASS_TORTURE") else FEW

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -17,7 +15,7 @@ from watchglass.store.doctor.visit import Finding
 from watchglass.store.frames import BROKEN
 from watchglass.store.quarantine import set_aside
 from watchglass.store.quoting import literal
-from watchglass.store.segments import tells
+from watchglass.store.segments import is_sealed, tells
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,18 +65,6 @@ def _row_file(visit: Visit, path: Path, taken: set[str]) -> list[Path]:
     except FileNotFoundError:  # compacted while we looked
         pass
     return []
-
-
-def is_sealed(path: Path) -> bool:
-    """Say whether no writer holds a file, without keeping it from one."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(handle)
-    return True
 
 
 def _segment(visit: Visit, path: Path, taken: set[str]) -> list[Path]:

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store.compact import engine_room
-from watchglass.store.life import audit, forget_catalog, forget_leftovers
+from watchglass.store.life import audit, forget_catalog, forget_graph, forget_leftovers, forget_texts, forget_told
 from watchglass.store.life.forget_asked import Asked, asked, sealed
 from watchglass.store.life.forget_files import IDS, Rewritten, aggregated, doomed, rewrite, touched
 from watchglass.store.life.forget_find import found_keys
 from watchglass.store.life.forget_held import held
+from watchglass.store.life.forget_keys import Sought
 from watchglass.store.life.forget_log import Blanked, blank
 from watchglass.store.life.forget_plan import Plan, done, planned, table_of, unfinished
 from watchglass.store.parquet import delete
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from watchglass.store.segments import Segment
 
 __all__ = ["Asked", "Forgotten", "asked", "forget"]
-_NOT_LOOKED_AT = ("artifacts", "runs", "metrics", "logs", "questions")
+_NOT_LOOKED_AT = ("the files of artifacts", "backups", "exports")
+_UNMODELLED = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ class Forgotten:
 
     `files` were rewritten or deleted, of them `cells` held counts; `segments` of the log had `lines` overwritten;
     `rejected` kept lines were wiped; `quarantined` files were deleted, `unread` ones there could not be looked into.
+    `metrics` points and `logs` lines went because they tell the name or an id; in `wiped` places of the catalog and
+    of the graph's log (such as runs.params) something else stands for it now, in so many rows; in those of `left`
+    (names, keys, and what is too short to mean one thing) it stands still.
     `aggregates` is the least number of rows that a day has whose rows are gone already while its counts stay; None:
     there is no such day. `not_looked_at` may hold more of the same. A `dry` run removed nothing and has no `audit`.
     """
@@ -50,6 +55,8 @@ class Forgotten:
     predictions: int
     labels: int
     feedback: int
+    metrics: int
+    logs: int
     ids: int
     models: tuple[str, ...]
     files: int
@@ -57,6 +64,8 @@ class Forgotten:
     segments: int
     lines: int
     rejected: int
+    wiped: dict[str, int]
+    left: dict[str, int]
     quarantined: int
     unread: int
     aggregates: int | None
@@ -110,39 +119,64 @@ def _live(engine: Engine, segments: Sequence[Segment]) -> list[Segment]:
     return [segment for segment in segments if segment.name not in taken and segment.sidecar is None]
 
 
-def _blanked(work: _Work, plan: Plan, *, dry: bool) -> Blanked:
+def _sought(work: _Work, plan: Plan) -> Sought:
+    """Say what else is looked for than the rows; makes the table of its words."""
+    columns = c.columns.c
+    with work.engine.connect() as catalog:
+        names = catalog.execute(sa.select(columns.name).where(columns.purpose == "subject")).scalars().all()
+    sought = Sought(plan.asked, plan.keys.ids, frozenset(names))
+    forget_told.prepare(work.connection, sought)
+    return sought
+
+
+def _blanked(work: _Work, plan: Plan, sought: Sought, *, dry: bool) -> Blanked:
     with opened(work.folder.row_log) as segments:
-        return blank(_live(work.engine, segments), set(plan.keys), plan.asked.names, dry=dry)
+        return blank(_live(work.engine, segments), plan.keys, sought, dry=dry)
+
+
+def _masked(work: _Work, sought: Sought, *, dry: bool) -> dict[str, int]:
+    with opened(work.folder.graph_log) as segments:
+        lines = forget_graph.mask(segments, sought, dry=dry)
+    return {"log/graph": lines} if lines else {}
 
 
 def _looked_at(work: _Work, plan: Plan) -> Forgotten:
     """Count what would go."""
-    counted = Rewritten()
+    counted, sought = Rewritten(), _sought(work, plan)
     for model in plan.models:
         table_of(work.connection, plan, model, IDS)
         with work.engine.connect() as catalog:
             for file in touched(work.folder, catalog, work.connection, model):
-                rows = doomed(work.connection, file)
-                counted.files += bool(rows)
-                counted.rows[file.kind] = counted.rows.get(file.kind, 0) + rows
-    return _record(work, plan, [counted], _blanked(work, plan, dry=True))
+                counted.add(file.kind, doomed(work.connection, file))
+    for file in forget_told.told_files(work.folder, work.engine):
+        counted.add(file.kind, forget_told.doomed_told(work.connection, file, sought))
+    told = _record(work, plan, [counted], _blanked(work, plan, sought, dry=True))
+    with work.engine.connect() as catalog:
+        wiped, left = forget_texts.wipe(catalog, sought, dry=True)
+        rejected = forget_catalog.kept_lines(catalog, plan, sought, dry=True)
+    return replace(told, rejected=rejected, wiped={**wiped, **_masked(work, sought, dry=True)}, left=dict(left))
 
 
 def _carry_out(work: _Work, plan: Plan) -> Forgotten:
     """Do what a plan says; each part may be done again, so that a kill at any point leaves what the next run finishes."""
     changed: dict[str, Rewritten] = {}
+    sought = _sought(work, plan)
     try:
         for model in plan.models:
             table_of(work.connection, plan, model, IDS)
             changed[model] = rewrite(work.folder, work.engine, work.connection, model, work.held)
-        quarantine = forget_leftovers.search_quarantine(work.folder, plan)
-        told = _record(work, plan, list(changed.values()), _blanked(work, plan, dry=True), quarantine)
-        told = _published(work, plan, changed, told)
+        args = (work.folder, work.engine, work.connection, sought)
+        changed[_UNMODELLED] = forget_told.rewrite_told(*args, work.held)
+        mirrors = forget_told.mirrors_hold(*args)
+        quarantine = forget_leftovers.search_quarantine(work.folder, sought.wanted)
+        told = _record(work, plan, list(changed.values()), _blanked(work, plan, sought, dry=True), quarantine)
+        told = replace(told, wiped=_masked(work, sought, dry=False))  # before the catalog: nobody takes it in again
+        told = _published(work, plan, sought, changed, told, mirrors=mirrors)
     except BaseException:
         _drop_unlisted(work, changed)
         raise
     forget_leftovers.sweep(work.folder, work.engine)
-    _blanked(work, plan, dry=False)
+    _blanked(work, plan, sought, dry=False)
     forget_catalog.tell_readers(work.engine)
     forget_leftovers.empty_rooms(work.folder)
     forget_catalog.scrub(work.engine)
@@ -160,17 +194,21 @@ def _drop_unlisted(work: _Work, changed: dict[str, Rewritten]) -> None:
             delete(work.folder.tables / path)
 
 
-def _published(work: _Work, plan: Plan, changed: dict[str, Rewritten], told: Forgotten) -> Forgotten:
+def _published(
+    work: _Work, plan: Plan, sought: Sought, changed: dict[str, Rewritten], told: Forgotten, *, mirrors: bool
+) -> Forgotten:
     """Put the new files in the place of the old, wipe the catalog and write the audit, all or nothing."""
     with writing(work.engine) as transaction:
         work.held.check(transaction)
         for rewritten in changed.values():
             forget_catalog.listed(transaction, rewritten.out, rewritten.new)
-        forget_catalog.release(transaction, plan.models)
+        forget_catalog.release(transaction, plan.models, mirrors=mirrors)
         values = {model: rewritten.values for model, rewritten in changed.items()}
-        wiped = forget_catalog.clean(transaction, plan, values)
+        rejected = forget_catalog.clean(transaction, plan, sought, values)
+        wiped, left = forget_texts.wipe(transaction, sought)
         number = _noted(transaction, plan.name)
-        told = replace(told, rejected=wiped, seconds=time.monotonic() - work.begun, audit=number)
+        told = replace(told, rejected=rejected, wiped={**wiped, **told.wiped}, left=dict(left))
+        told = replace(told, seconds=time.monotonic() - work.begun, audit=number)
         if number is None:
             record, now = _for_audit(plan, told), datetime.now(UTC)
             told = replace(told, audit=audit.note(transaction, "forget", plan.asked.who, record, now))
@@ -207,6 +245,8 @@ def _record(
         predictions=rows("prediction", "predictions"),
         labels=rows("label", "labels"),
         feedback=rows("feedback", "feedback"),
+        metrics=rows("metric", "metrics"),
+        logs=rows("log", "logs"),
         ids=len(plan.keys),
         models=plan.models,
         files=sum(item.files for item in changed),
@@ -214,6 +254,8 @@ def _record(
         segments=lines.segments,
         lines=sum(lines.lines.values()),
         rejected=0,
+        wiped={},
+        left={},
         quarantined=quarantine[0],
         unread=quarantine[1],
         aggregates=min(least, default=None),

@@ -12,18 +12,22 @@ from sqlalchemy.dialects.sqlite import insert
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store.life.forget_mentions import mentions, without
+from watchglass.store.life.forget_mentions import named as mentioned
+from watchglass.store.life.forget_texts import FIXED, INSTEAD, said_without
+from watchglass.store.mirror import MIRRORS
 from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
     from sqlalchemy.engine import Connection, Engine
 
     from watchglass.records import Json
     from watchglass.store.life.forget_files import Value
+    from watchglass.store.life.forget_keys import Sought
     from watchglass.store.life.forget_plan import Plan
 
-INSTEAD: Final = "(forgotten)"
 CATEGORIES: Final = 1000
 """How long a dictionary grows; in a full one a value that goes leaves its place taken, else others would come in late."""
 _AT_ONCE: Final = 10_000
@@ -31,7 +35,7 @@ _PATIENCE: Final = 30.0
 _RECORDS: Final = ((c.verdicts, "record"), (c.incidents, "record"), (c.monitors, "state"))
 
 
-def clean(transaction: Connection, plan: Plan, values: dict[str, set[Value]]) -> int:
+def clean(transaction: Connection, plan: Plan, sought: Sought, values: dict[str, set[Value]]) -> int:
     """Wipe what the catalog says of the rows; `values` are the texts, by model, that nothing counts any more. Gives how many kept lines were wiped."""
     for model in plan.models:
         _repeats(transaction, plan, model)
@@ -40,7 +44,7 @@ def clean(transaction: Connection, plan: Plan, values: dict[str, set[Value]]) ->
         )
         gone = frozenset(text for _, _, text in values.get(model, ())) | plan.asked.names
         _evidence(transaction, model, gone)
-    return _kept_lines(transaction, plan)
+    return kept_lines(transaction, plan, sought)
 
 
 def _repeats(transaction: Connection, plan: Plan, model: str) -> None:
@@ -53,24 +57,28 @@ def _repeats(transaction: Connection, plan: Plan, model: str) -> None:
             transaction.execute(c.repeats.delete().where(chosen))
 
 
-def _kept_lines(transaction: Connection, plan: Plan) -> int:
-    """Wipe the text of rejected lines that speak of the rows; that so many were rejected, and where, stays."""
-    wanted = frozenset(ident for _, _, ident in plan.keys) | plan.asked.names
+def kept_lines(transaction: Connection, plan: Plan, sought: Sought, *, dry: bool = False) -> int:
+    """Wipe the text of rejected lines that speak of the rows; that so many were rejected, and where, stays. `dry` only counts."""
     rejected = c.rejected.c
     query = sa.select(rejected.id, rejected.model, rejected.reason, rejected.raw)
     wiped = []
     for row in transaction.execute(query):
-        other = row.model is not None and row.model not in plan.models
-        if other or not (mentions(row.reason, wanted) or (row.raw is not None and _speaks(row.raw, plan, wanted))):
+        texts = [row.reason] if row.raw is None else [row.reason, row.raw]
+        named = plan.asked.names & frozenset().union(*map(sought.said, texts)) if sought.everywhere else ()
+        if not named and not (row.model in (None, *plan.models) and _of_rows(row.reason, row.raw, plan, sought)):
             continue
-        wiped.append({"key": row.id, "why": without(row.reason, wanted, INSTEAD)})
-    if wiped:
+        wiped.append({"key": row.id, "why": without(row.reason, mentioned(row.reason, sought.wanted), INSTEAD)})
+    if wiped and not dry:
         changed = c.rejected.update().where(rejected.id == sa.bindparam("key"))
         transaction.execute(changed.values(raw=None, reason=sa.bindparam("why")), wiped)
     return len(wiped)
 
 
-def _speaks(raw: str, plan: Plan, wanted: frozenset[str]) -> bool:
+def _of_rows(reason: str, raw: str | None, plan: Plan, sought: Sought) -> bool:
+    return mentions(reason, sought.wanted) or (raw is not None and _speaks(raw, plan, sought.wanted))
+
+
+def _speaks(raw: str, plan: Plan, wanted: AbstractSet[str]) -> bool:
     """Say whether a kept line is of a row that goes, or has the name as a value; of one that cannot be read, whether it mentions them."""
     try:
         event = json.loads(raw)
@@ -79,7 +87,7 @@ def _speaks(raw: str, plan: Plan, wanted: frozenset[str]) -> bool:
     if not isinstance(event, dict):
         return mentions(raw, wanted)
     model, environment = event.get("model"), event.get("environment")
-    of = plan.by_id.get(str(event.get("id")), ()) if event.get("id") is not None else ()
+    of = plan.keys.with_id(str(event.get("id"))) if event.get("id") is not None else ()
     same = any(model in (None, key[0]) and environment in (None, key[1]) for key in of)
     return same or (model in (None, *plan.models) and not plan.asked.names.isdisjoint(_values(event)))
 
@@ -119,9 +127,8 @@ def _evidence(transaction: Connection, model: str, gone: frozenset[str]) -> None
         query = sa.select(*keys, table.c[column]).where(table.c.model == model)
         for row in transaction.execute(query).all():
             told = json.loads(row[-1])
-            if (said := _values_in(told) & gone) and (
-                text := json.dumps(_said_without(told, said), ensure_ascii=False)
-            ):
+            if said := _values_in(told) & gone:
+                text = json.dumps(said_without(told, said, fixed=FIXED), ensure_ascii=False)
                 chosen = sa.and_(*(key == value for key, value in zip(keys, row, strict=False)))
                 transaction.execute(table.update().where(chosen).values({column: text}))
 
@@ -133,15 +140,6 @@ def _values_in(told: Json, key: str = "") -> set[str]:
     if isinstance(told, list):
         return {text for part in told for text in _values_in(part, key)}
     return {told} if isinstance(told, str) and key in ("value", "values", "slice") else set()
-
-
-def _said_without(told: Json, gone: frozenset[str] | set[str]) -> Json:
-    """Write a record without some texts, wherever they stand in it."""
-    if isinstance(told, dict):
-        return {name: _said_without(part, gone) for name, part in told.items()}
-    if isinstance(told, list):
-        return [_said_without(part, gone) for part in told]
-    return without(told, frozenset(gone), INSTEAD) if isinstance(told, str) else told
 
 
 def listed(transaction: Connection, out: Iterable[int], new: list[dict[str, object]]) -> None:
@@ -158,10 +156,14 @@ def listed(transaction: Connection, out: Iterable[int], new: list[dict[str, obje
         transaction.execute(c.files.insert(), new)
 
 
-def release(transaction: Connection, models: Iterable[str]) -> None:
-    """Let the files of models that were replaced a while ago, and hold the rows still, be deleted at once."""
-    lying = c.files.c.model.in_(list(models)) & c.files.c.removed.is_not(None)
-    transaction.execute(c.files.update().where(lying).values(removed=0.0))
+def release(transaction: Connection, models: Iterable[str], *, mirrors: bool) -> None:
+    """Let the files of models, and of none, that were replaced a while ago, and hold the rows still, be deleted at once.
+
+    With `mirrors` the copies of the catalog's tables go as well: the next upkeep writes them anew.
+    """
+    lying = c.files.c.model.in_(["", *models]) & c.files.c.removed.is_not(None)
+    copies = c.files.c.kind.in_(MIRRORS) & c.files.c.removed.is_(None)
+    transaction.execute(c.files.update().where(lying | copies if mirrors else lying).values(removed=0.0))
 
 
 def tell_readers(engine: Engine) -> None:

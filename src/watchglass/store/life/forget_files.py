@@ -47,6 +47,11 @@ class Rewritten:
     values: set[Value] = field(default_factory=set)
     """Texts that the rows had and that are in no cell any more."""
 
+    def add(self, kind: str, rows: int) -> None:
+        """Count the rows of one file that go."""
+        self.files += bool(rows)
+        self.rows[kind] = self.rows.get(kind, 0) + rows
+
     def drop(self, folder: Folder) -> None:
         """Delete the new files: they will not be published."""
         for values in self.new:
@@ -65,12 +70,13 @@ def touched(folder: Folder, catalog: Connection, connection: duckdb.DuckDBPyConn
 
 def doomed(connection: duckdb.DuckDBPyConnection, file: File) -> int:
     """Make the table `doomed` of the places of a file's rows that go; gives how many."""
-    select = f"SELECT file_row_number FROM {_source(file)} SEMI JOIN {IDS} USING (environment, id)"
+    select = f"SELECT file_row_number FROM {source(file)} SEMI JOIN {IDS} USING (environment, id)"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE doomed AS {select}")
     return int((connection.execute("SELECT count(*) FROM doomed").fetchone() or (0,))[0])
 
 
-def _source(file: File) -> str:
+def source(file: File) -> str:
+    """Write where the rows of a file are read, each with its place."""
     return f"read_parquet({literal(str(file.path))}, file_row_number = true)"
 
 
@@ -96,7 +102,7 @@ def rewrite(
             if rows := doomed(connection, file):
                 if file.kind == "predictions":
                     had |= _values(connection, file, texts)
-                _without(folder, connection, file, rows, done)
+                without(folder, connection, file, rows, done)
             held.step()
         if done.files:
             held.expect(1)
@@ -108,9 +114,9 @@ def rewrite(
     return done
 
 
-def _without(folder: Folder, connection: duckdb.DuckDBPyConnection, file: File, rows: int, done: Rewritten) -> None:
+def without(folder: Folder, connection: duckdb.DuckDBPyConnection, file: File, rows: int, done: Rewritten) -> None:
     """Write a file without its rows that go (the table `doomed`); no file where none is left."""
-    kept = f"SELECT * EXCLUDE (file_row_number) FROM {_source(file)} WHERE file_row_number NOT IN (FROM doomed)"
+    kept = f"SELECT * EXCLUDE (file_row_number) FROM {source(file)} WHERE file_row_number NOT IN (FROM doomed)"
     written = parquet.write(folder, connection, file.kind, file.model, kept, "")
     left = 0 if written is None else int(str(written["rows"]))
     if written is not None:
@@ -119,8 +125,7 @@ def _without(folder: Folder, connection: duckdb.DuckDBPyConnection, file: File, 
         message = f"{str(file.path)!r} would have {left} rows after {rows} of {file.rows} are forgotten: nothing was replaced. Next: watchglass doctor"
         raise StoreError(message)
     done.out.append(file.seq)
-    done.rows[file.kind] = done.rows.get(file.kind, 0) + rows
-    done.files += 1
+    done.add(file.kind, rows)
 
 
 def _texts(catalog: Connection, model: str) -> list[tuple[str, str]]:
@@ -134,7 +139,7 @@ def _texts(catalog: Connection, model: str) -> list[tuple[str, str]]:
 
 def _values(connection: duckdb.DuckDBPyConnection, file: File, texts: Iterable[tuple[str, str]]) -> set[Value]:
     """Give the texts that the rows which go (the table `doomed`) have."""
-    relation = connection.sql(f"FROM {_source(file)}")
+    relation = connection.sql(f"FROM {source(file)}")
     children = {
         name: {child for child, _ in kind.children}
         for name, kind in zip(relation.columns, relation.types, strict=True)
@@ -144,7 +149,7 @@ def _values(connection: duckdb.DuckDBPyConnection, file: File, texts: Iterable[t
     if not there:
         return set()
     listed = ", ".join(f"list(DISTINCT {role}s.{identifier(name)}::VARCHAR)" for role, name in there)
-    row = connection.execute(f"SELECT {listed} FROM {_source(file)} WHERE file_row_number IN (FROM doomed)").fetchone()
+    row = connection.execute(f"SELECT {listed} FROM {source(file)} WHERE file_row_number IN (FROM doomed)").fetchone()
     return {
         (role, name, text)
         for (role, name), found in zip(there, row or (), strict=True)
@@ -173,8 +178,8 @@ def _cells(
     try:
         old = _cell_files(engine, model)
         before = [folder.tables / path for _, path, _ in old]
-        source = coarser.source(engine, model, _read([draft, *before]))
-        written = write_summed(folder, connection, model, source)
+        summed = coarser.source(engine, model, _read([draft, *before]))
+        written = write_summed(folder, connection, model, summed)
     finally:
         parquet.delete(draft)
     done.out += [seq for seq, _, _ in old]

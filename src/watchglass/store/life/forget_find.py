@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from watchglass.errors import BadInput, QueryRefused
 from watchglass.store import catalog as c
 from watchglass.store.labels.indexes import Indexed, Wanted, hashes_in, index_of
+from watchglass.store.life.forget_keys import Keys
 from watchglass.store.life.forget_log import keys_where
 from watchglass.store.life.forget_where import condition, refused
 from watchglass.store.models import model_named
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 
     from watchglass.store.folder import Folder
     from watchglass.store.life.forget_asked import Asked
-    from watchglass.store.life.forget_log import Key
     from watchglass.store.segments import Segment
 
 OF_ID = ("predictions", "labels", "feedback")
 """The tables whose rows have an id and an environment."""
+_AT_ONCE = 10_000
 
 
 class File(NamedTuple):
@@ -66,7 +67,7 @@ def live_files(folder: Folder, catalog: Connection, model: str | None, kinds: Se
 
 def found_keys(
     folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment], about: Asked
-) -> frozenset[Key]:
+) -> Keys:
     """Find the rows; raises `UnknownName` for a model that is not recorded, `BadInput` where no column tells subjects."""
     if about.model is not None:
         with engine.connect() as catalog:
@@ -77,22 +78,25 @@ def found_keys(
         found = _of_subject(folder, engine, connection, segments, about)
     else:
         found = _of_id(folder, engine, connection, segments, about)
-    return frozenset(key for key in found if about.environment in (None, key[1]))
+    return found.of(about.environment)
 
 
-def _where(folder: Folder, engine: Engine, about: Asked) -> set[Key]:
+def _where(folder: Folder, engine: Engine, about: Asked) -> Keys:
     """Ask the condition where questions are asked: nothing else of this machine is in reach."""
-    model = about.model or ""
+    model, found = about.model or "", Keys()
     with session(folder, engine, "predictions", model) as asking:
         chosen = condition(asking, about.text)
         try:
             kind = asking.execute(f"DESCRIBE SELECT {chosen} AS holds FROM predictions").fetchall()[0][1]
             if kind != "BOOLEAN":
                 raise refused(about.text, QueryRefused(f"it gives {kind}, not true or false"))
-            query = f"SELECT DISTINCT environment, id FROM predictions WHERE {chosen}"
-            return {(model, environment, ident) for environment, ident in asking.execute(query).fetchall()}
+            answer = asking.execute(f"SELECT DISTINCT environment, id FROM predictions WHERE {chosen}")
+            while part := answer.fetchmany(_AT_ONCE):
+                for environment, ident in part:
+                    found.add(model, environment, ident)
         except duckdb.Error as error:
             raise refused(about.text, error) from None
+    return found
 
 
 def subject_columns(catalog: Connection, model: str | None) -> list[Column]:
@@ -116,12 +120,12 @@ def subject_columns(catalog: Connection, model: str | None) -> list[Column]:
 
 def _of_subject(
     folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment], about: Asked
-) -> set[Key]:
+) -> Keys:
     """Read the subject's column of each file, and of it only the row groups that may hold the name."""
     with engine.connect() as catalog:
         columns = subject_columns(catalog, about.model)
         files = {column.model: live_files(folder, catalog, column.model, ("predictions",)) for column in columns}
-    found: set[Key] = set()
+    found = Keys()
     for column in columns:
         for file in files[column.model]:
             if not _has(connection, file, column):
@@ -129,8 +133,8 @@ def _of_subject(
             value = f"{column.role}s.{identifier(column.name)}"
             same = f"{value} = TRY_CAST(? AS DOUBLE)" if column.type == "number" else f"{value}::VARCHAR = ?"
             query = f"SELECT DISTINCT environment, id FROM read_parquet({literal(str(file.path))}) WHERE {same} AND id IS NOT NULL"
-            rows = connection.execute(query, [about.text]).fetchall()
-            found |= {(column.model, environment, ident) for environment, ident in rows}
+            for environment, ident in connection.execute(query, [about.text]).fetchall():
+                found.add(column.model, environment, ident)
     told = {(column.model, column.role, column.name): column.type for column in columns}
 
     def holds(event: Mapping[str, object]) -> bool:
@@ -138,7 +142,7 @@ def _of_subject(
 
     number = _number(about.text)
     whole = frozenset((str(int(number)),)) if number is not None and number.is_integer() else frozenset[str]()
-    return found | keys_where(segments, whole | {about.text}, holds)
+    return keys_where(segments, whole | {about.text}, holds, found)
 
 
 def _has(connection: duckdb.DuckDBPyConnection, file: File, column: Column) -> bool:
@@ -171,22 +175,23 @@ def _number(value: object) -> float | None:
 
 def _of_id(
     folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, segments: Sequence[Segment], about: Asked
-) -> set[Key]:
+) -> Keys:
     """Look an id up in the indexes; of a file without one its column of ids is read."""
     with engine.connect() as catalog:
         files = live_files(folder, catalog, about.model)
     wanted = _hashes(connection, about.text)
-    found: set[Key] = set()
+    found = Keys()
     for file in files:
         if file.indexed and not len(wanted.at(index_of(Indexed(file.path, file.position, file.rows))[0])):
             continue
         query = f"SELECT DISTINCT environment FROM read_parquet({literal(str(file.path))}) WHERE id = ?"
-        found |= {(file.model, row[0], about.text) for row in connection.execute(query, [about.text]).fetchall()}
+        for (environment,) in connection.execute(query, [about.text]).fetchall():
+            found.add(file.model, environment, about.text)
 
     def holds(event: Mapping[str, object]) -> bool:
         return str(event.get("id")) == about.text and about.model in (None, event.get("model"))
 
-    return found | keys_where(segments, frozenset((about.text,)), holds)
+    return keys_where(segments, frozenset((about.text,)), holds, found)
 
 
 def _hashes(connection: duckdb.DuckDBPyConnection, ident: str) -> Wanted:

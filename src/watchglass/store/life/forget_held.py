@@ -67,7 +67,7 @@ def held(folder: Folder, engine: Engine, progress: Callable[[int, int], None] | 
         take_in(folder, engine)
         move(folder, engine, compactor)
         cells = _counted(folder, engine, stack)
-        others = [stack.enter_context(_waited(engine, name)) for name in ("merger", "retention")]
+        others = [stack.enter_context(_waited(engine, name)) for name in ("merger", "retention", "mirror")]
         yield Held(engine, (compactor, cells, *others), progress)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import time
 from contextlib import suppress
@@ -15,22 +13,24 @@ import sqlalchemy as sa
 from watchglass.store import catalog as c
 from watchglass.store.folder import sync_folder
 from watchglass.store.life.forget_mentions import mentions
+from watchglass.store.mirror import MIRRORS
 from watchglass.store.parquet import delete
 from watchglass.store.quarantine import quarantine_of
 from watchglass.store.quoting import identifier, literal
+from watchglass.store.segments import is_sealed
 from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
     from watchglass.store.folder import Folder
-    from watchglass.store.life.forget_plan import Plan
 
 _NEW: Final = 5.0  # seconds: a reader makes its room before it locks it
 _NOTE: Final = ".why.json"
-_OURS: Final = ("predictions", "labels", "feedback", "metrics", "logs", "cells")
+_OURS: Final = ("predictions", "labels", "feedback", "metrics", "logs", "cells", *MIRRORS)
 """The tables that nobody writes files for without one of the leases that a forget holds."""
 
 
@@ -67,27 +67,13 @@ def empty_rooms(folder: Folder) -> None:
     for room in folder.scratch.iterdir() if folder.scratch.is_dir() else []:
         if not room.is_dir():
             continue
-        if _alone(room):
-            _emptied(room)
-            continue
+        with suppress(FileNotFoundError):
+            if is_sealed(room):
+                _emptied(room)
+                continue
         for path in room.glob("*.parquet"):
             if path.name not in live:
                 path.unlink(missing_ok=True)
-
-
-def _alone(room: Path) -> bool:
-    """Say whether no reader lives in a room."""
-    try:
-        handle = os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(handle)
-    return True
 
 
 def _emptied(room: Path) -> None:
@@ -102,13 +88,12 @@ def _emptied(room: Path) -> None:
             room.rmdir()
 
 
-def search_quarantine(folder: Folder, plan: Plan) -> tuple[int, int]:
+def search_quarantine(folder: Folder, wanted: AbstractSet[str]) -> tuple[int, int]:
     """Delete the files in quarantine that speak of the rows, their notes too; gives how many, and how many could not be read.
 
     What lies there was taken as it is by nobody, so a file goes as a whole.
     """
     home, gone, unread = quarantine_of(folder), 0, 0
-    wanted = frozenset(ident for _, _, ident in plan.keys) | plan.asked.names
     for path in sorted(home.iterdir()) if home.is_dir() else []:
         if path.name.endswith(_NOTE) or not path.is_file():
             continue
@@ -123,7 +108,7 @@ def search_quarantine(folder: Folder, plan: Plan) -> tuple[int, int]:
     return gone, unread
 
 
-def _holds(path: Path, wanted: frozenset[str]) -> bool | None:
+def _holds(path: Path, wanted: AbstractSet[str]) -> bool | None:
     """Say whether a file holds one of the texts; None where that cannot be told."""
     if ".parquet" not in path.name or path.suffix in (".json", ".ids"):
         return mentions(path.read_bytes().decode("utf-8", "replace"), wanted)

@@ -13,16 +13,17 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from watchglass.store.life.forget_keys import FIELDS, MESSAGE
 from watchglass.store.life.forget_mentions import mentions, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from watchglass.store.life.forget_keys import Key, Keys, Sought
     from watchglass.store.segments import Segment
 
-Key = tuple[str, str, str]
-"""(model, environment, id): what a row is known by."""
 OF_ID: Final = ("prediction", "label", "feedback")
+_TOLD: Final = (b'"log"', b'"metric"')
 _ID: Final = re.compile(rb'"id"\s*:\s*"([^"\\]*)"')
 
 
@@ -39,18 +40,17 @@ class Blanked:
 
 
 def keys_where(
-    segments: Iterable[Segment], texts: frozenset[str], holds: Callable[[Mapping[str, object]], bool]
-) -> set[Key]:
-    """Find the rows in lines for which something holds; only lines that may have one of the texts are looked into."""
-    found: set[Key] = set()
+    segments: Iterable[Segment], texts: frozenset[str], holds: Callable[[Mapping[str, object]], bool], found: Keys
+) -> Keys:
+    """Add the rows in lines for which something holds; only lines that may have one of the texts are looked into."""
     ways = [way.encode("utf-8", "surrogatepass") for text in texts for way in written(text)]
     for segment in segments:
-        for _, raw in _lines(segment):
+        for _, raw in lines_of(segment):
             if b"\\" not in raw and not any(way in raw for way in ways):
                 continue
             event = _event(raw)
             if event is not None and event.get("kind") in OF_ID and holds(event):
-                found.add(key_of(event))
+                found.add(*key_of(event))
     return found
 
 
@@ -60,34 +60,41 @@ def key_of(event: Mapping[str, object]) -> Key:
     return str(event.get("model")), "live" if environment is None else str(environment), str(event.get("id"))
 
 
-def blank(segments: Sequence[Segment], keys: set[Key], names: frozenset[str], *, dry: bool = False) -> Blanked:
-    """Overwrite the lines of some rows, and broken lines that speak of them or of the names; synced. `dry` only counts."""
+def blank(segments: Sequence[Segment], keys: Keys, sought: Sought, *, dry: bool = False) -> Blanked:
+    """Overwrite the lines of some rows, what was logged or measured of them, and broken lines that speak of them; synced.
+
+    `dry` only counts.
+    """
     done = Blanked()
-    ids = {ident for _, _, ident in keys}
-    wanted = names | frozenset(ids)
     for segment in segments:
-        places: list[tuple[int, int]] = []
-        for offset, raw in _lines(segment):
-            kind = _kind(raw, keys, ids, wanted)
+        places: list[tuple[int, bytes]] = []
+        for offset, raw in lines_of(segment):
+            kind = _kind(raw, keys, sought)
             if kind is not None:
                 done.add(kind)
-                places.append((offset, len(raw)))
+                places.append((offset, b" " * len(raw)))
         if places:
             done.segments += 1
             if not dry:
-                _overwrite(segment, places)
+                overwrite(segment, places)
     return done
 
 
-def _kind(raw: bytes, keys: set[Key], ids: set[str], wanted: frozenset[str]) -> str | None:
+def _kind(raw: bytes, keys: Keys, sought: Sought) -> str | None:
     """Say of which kind a line is that must go; None: it stays."""
     told = _ID.findall(raw)
     plain = bool(told) and len(told) == raw.count(b'"id"') and b"\\" not in raw and raw.endswith(b"}")
-    if plain and ids.isdisjoint(part.decode("utf-8", "replace") for part in told):
+    if (
+        plain
+        and not any(kind in raw for kind in _TOLD)
+        and sought.ids.isdisjoint(part.decode("utf-8", "replace") for part in told)
+    ):
         return None  # a row of another id, as nearly all are: not worth parsing
     event = _event(raw)
     if event is None or event.get("kind") == "rejected":
-        return "other" if mentions(raw.decode("utf-8", "replace"), wanted) else None
+        return "other" if mentions(raw.decode("utf-8", "replace"), sought.wanted) else None
+    if (kind := event.get("kind")) in FIELDS:
+        return str(kind) if sought.of_row(event.get(FIELDS[str(kind)]), event.get(MESSAGE[str(kind)])) else None
     if event.get("kind") in OF_ID and key_of(event) in keys:
         return str(event["kind"])
     return None
@@ -101,7 +108,7 @@ def _event(raw: bytes) -> dict[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _lines(segment: Segment) -> Iterator[tuple[int, bytes]]:
+def lines_of(segment: Segment) -> Iterator[tuple[int, bytes]]:
     """Give each whole line that is not blank, without its end, and where it begins."""
     offset = 0
     for raw in segment.lines().split(b"\n"):
@@ -110,11 +117,12 @@ def _lines(segment: Segment) -> Iterator[tuple[int, bytes]]:
         offset += len(raw) + 1
 
 
-def _overwrite(segment: Segment, places: Iterable[tuple[int, int]]) -> None:
+def overwrite(segment: Segment, places: Iterable[tuple[int, bytes]]) -> None:
+    """Write other bytes over some, each at its offset, and sync them."""
     handle = os.open(f"/proc/self/fd/{segment.handle}", os.O_WRONLY | os.O_CLOEXEC)
     try:
-        for offset, length in places:
-            view = memoryview(b" " * length)
+        for offset, told in places:
+            view = memoryview(told)
             while view:
                 done = os.pwrite(handle, view, offset)
                 view, offset = view[done:], offset + done  # noqa: PLW2901 - what is left of it

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 FEW: Final = 100
 SHORT: Final = 4
 """A shorter text is meant only where it stands between quotes: without them it may be any word or number."""
+_NUMBER: Final = re.compile(r"[-+.:\d\s]+")
+_ENDS: Final = ".:;!?"
 _PIECES: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'|([^\s"\',{}\[\]()]+)')
 
 
-def mentions(text: str, wanted: frozenset[str]) -> bool:
+def mentions(text: str, wanted: AbstractSet[str]) -> bool:
     r"""Say whether a text holds one of the wanted ones.
 
     >>> mentions(r'{"id":"p1","x":"Zo\u00eb"}', frozenset(["Zoë"]))
@@ -22,7 +28,31 @@ def mentions(text: str, wanted: frozenset[str]) -> bool:
     """
     if len(wanted) > FEW:
         return not wanted.isdisjoint(_pieces(text))
-    return any(way in text and _pattern(way).search(text) is not None for one in wanted for way in written(one))
+    return any(_stands(one, text) for one in wanted)
+
+
+def named(text: str, wanted: AbstractSet[str]) -> frozenset[str]:
+    """Give those of the wanted ones that a text holds.
+
+    >>> named('{"who":"ana"}', frozenset(["ana", "bo"]))
+    frozenset({'ana'})
+    """
+    if len(wanted) > FEW:
+        return frozenset(_pieces(text) & wanted)
+    return frozenset(one for one in wanted if _stands(one, text))
+
+
+def telling(text: str) -> bool:
+    """Say whether a text means the same wherever it stands; a short one or a number may be anything.
+
+    >>> [telling(text) for text in ("ana@example.org", "4711", "p1", "2026-06-01")]
+    [True, False, False, False]
+    """
+    return len(text) >= SHORT and _NUMBER.fullmatch(text) is None
+
+
+def _stands(one: str, text: str) -> bool:
+    return any(way in text and _pattern(way).search(text) is not None for way in written(one))
 
 
 def _pattern(way: str) -> re.Pattern[str]:
@@ -32,12 +62,13 @@ def _pattern(way: str) -> re.Pattern[str]:
     return re.compile(rf"(?<=[\"']){exact}(?=[\"'\\]|$)|^{exact}$" + word)
 
 
+@lru_cache(maxsize=4 * FEW)
 def written(text: str) -> frozenset[str]:
     """Give the ways in which JSON and Python may write a text inside quotes."""
     return frozenset((text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]))
 
 
-def without(text: str, wanted: frozenset[str], instead: str) -> str:
+def without(text: str, wanted: AbstractSet[str], instead: str) -> str:
     """Write a text with something instead of each of the wanted ones.
 
     >>> without("fell for 'ana' and 'anabel'", frozenset(["ana"]), "…")
@@ -52,7 +83,8 @@ def without(text: str, wanted: frozenset[str], instead: str) -> str:
 def _pieces(text: str) -> set[str]:
     found = set()
     for double, single, bare in _PIECES.findall(text):
-        found |= {double, single, bare if len(bare) >= SHORT else ""}
+        word = bare.strip(_ENDS)
+        found |= {double, single, *(part for part in (bare, word) if len(part) >= SHORT)}
         if "\\" in double:
             try:
                 found.add(json.loads(f'"{double}"'))

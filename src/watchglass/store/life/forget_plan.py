@@ -6,20 +6,21 @@ import json
 import os
 import uuid
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from watchglass.store.folder import make_folder, sync_file, sync_folder
 from watchglass.store.life.forget_asked import packed, unpacked
+from watchglass.store.life.forget_keys import Keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import duckdb
 
     from watchglass.store.folder import Folder
     from watchglass.store.life.forget_asked import Asked
-    from watchglass.store.life.forget_log import Key
+    from watchglass.store.life.forget_keys import Key
 
 _SUFFIX: Final = ".jsonl"
 
@@ -30,24 +31,12 @@ class Plan:
 
     name: str
     asked: Asked
-    keys: frozenset[Key]
+    keys: Keys
 
     @property
     def models(self) -> tuple[str, ...]:
         """The models that have rows to go."""
-        return tuple(sorted({model for model, _, _ in self.keys}))
-
-    @cached_property
-    def by_id(self) -> dict[str, tuple[Key, ...]]:
-        """The rows by their id."""
-        found: dict[str, tuple[Key, ...]] = {}
-        for key in self.keys:
-            found[key[2]] = (*found.get(key[2], ()), key)
-        return found
-
-    def of(self, model: str) -> list[tuple[str, str]]:
-        """Give (environment, id) of a model."""
-        return sorted((environment, ident) for name, environment, ident in self.keys if name == model)
+        return self.keys.models
 
 
 def home_of(folder: Folder) -> Path:
@@ -55,7 +44,7 @@ def home_of(folder: Folder) -> Path:
     return folder.root / "forgetting"
 
 
-def planned(folder: Folder, about: Asked, keys: frozenset[Key]) -> Plan:
+def planned(folder: Folder, about: Asked, keys: Keys) -> Plan:
     """Write a plan, synced."""
     plan = Plan(uuid.uuid4().hex, about, keys)
     home = home_of(folder)
@@ -63,7 +52,7 @@ def planned(folder: Folder, about: Asked, keys: frozenset[Key]) -> Plan:
     draft = home / f"{plan.name}.tmp"
     with draft.open("w") as file:
         file.write(packed(about) + "\n")
-        file.writelines(json.dumps(key) + "\n" for key in sorted(keys))
+        file.writelines(json.dumps(key) + "\n" for key in keys)
     sync_file(draft)
     draft.rename(home / f"{plan.name}{_SUFFIX}")
     sync_folder(home)
@@ -77,12 +66,15 @@ def unfinished(folder: Folder) -> list[Plan]:
         if path.suffix != _SUFFIX:
             path.unlink(missing_ok=True)
             continue
-        about, *keys = path.read_text().splitlines()
-        listed = frozenset(
-            (str(model), str(environment), str(ident)) for model, environment, ident in map(json.loads, keys)
-        )
-        found.append(Plan(path.stem, unpacked(about), listed))
+        with path.open() as file:
+            about = unpacked(next(file))
+            found.append(Plan(path.stem, about, Keys(_key(text) for text in file)))
     return found
+
+
+def _key(text: str) -> Key:
+    model, environment, ident = json.loads(text)
+    return str(model), str(environment), str(ident)
 
 
 def done(folder: Folder, plan: Plan) -> None:
@@ -94,14 +86,23 @@ def done(folder: Folder, plan: Plan) -> None:
 
 def table_of(connection: duckdb.DuckDBPyConnection, plan: Plan, model: str, table: str) -> None:
     """Make the table (environment, id) of a model's rows to go, each once."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (environment VARCHAR, id VARCHAR)")
-    rows = plan.of(model)
+    rows = (key for key in plan.keys if key[0] == model)
+    texts_of(connection, table, ("environment", "id"), (row[1:] for row in rows))
+
+
+def texts_of(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
+) -> None:
+    """Make a table of columns of text."""
+    listed = ", ".join(f"{name} VARCHAR" for name in columns)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({listed})")
     handle = os.memfd_create("watchglass-forget")
     try:
         with os.fdopen(os.dup(handle), "w") as file:
-            file.writelines(json.dumps({"environment": environment, "id": ident}) + "\n" for environment, ident in rows)
-        if rows:
-            source = f"read_json('/proc/self/fd/{handle}', columns = {{environment: 'VARCHAR', id: 'VARCHAR'}}, format = 'newline_delimited')"
-            connection.execute(f"INSERT INTO {table} SELECT environment, id FROM {source}")
+            file.writelines(json.dumps(dict(zip(columns, row, strict=True))) + "\n" for row in rows)
+        typed = ", ".join(f"{name}: 'VARCHAR'" for name in columns)
+        source = f"read_json('/proc/self/fd/{handle}', columns = {{{typed}}}, format = 'newline_delimited')"
+        if os.fstat(handle).st_size:
+            connection.execute(f"INSERT INTO {table} SELECT {', '.join(columns)} FROM {source}")
     finally:
         os.close(handle)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from watchglass.errors import BadInput
+from watchglass.store.needed import nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from watchglass.records import Json
 
 _REACHING: Final = {
@@ -38,7 +37,7 @@ def condition(connection: duckdb.DuckDBPyConnection, text: str) -> str:
         raise _refused(text, str(said).splitlines()[0])
     if not _alone(tree):
         raise _refused(text, "it is more than one expression")
-    for node in _nodes(tree):
+    for node in nodes(tree):
         if (kind := str(node.get("class"))) in _REACHING:
             raise _refused(text, f"it holds {_REACHING[kind]}")
     return wrapped
@@ -71,14 +70,3 @@ def _alone(tree: dict[str, Json]) -> bool:
         and source.get("type") == "EMPTY"
         and not any(node.get(name) for name in more)
     )
-
-
-def _nodes(value: Json) -> Iterator[dict[str, Json]]:
-    waiting = [value]
-    while waiting:
-        here = waiting.pop()
-        if isinstance(here, dict):
-            yield here
-            waiting.extend(here.values())
-        elif isinstance(here, list):
-            waiting.extend(here)
