@@ -50,6 +50,7 @@ def test_what_is_named_is_told(sql, named):
         "SELECT count(*) FROM predictions NATURAL JOIN labels",
         "SELECT t.* EXCLUDE (id) FROM predictions t",
         "SUMMARIZE predictions",
+        "SELECT count(*) FROM predictions PIVOT (count(id) FOR version IN ('1'))",
         "not SQL at all",
     ],
 )

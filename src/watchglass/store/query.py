@@ -12,11 +12,12 @@ import duckdb
 
 from watchglass.errors import BadInput, QueryRefused, UnknownName
 from watchglass.store import catalog as c
+from watchglass.store.anew import PLANS
 from watchglass.store.answers import Held, Table
 from watchglass.store.asking.guard import Asked, checked
 from watchglass.store.asking.views import CATALOG_VIEWS, DOCUMENTED, ROW_VIEWS
 from watchglass.store.models import Columns
-from watchglass.store.quoting import struct_type
+from watchglass.store.quoting import identifier, struct_type
 from watchglass.store.reader import MEMORY, reader_of
 from watchglass.store.rows import FEEDBACK, LABEL, METRIC, PREDICTION
 from watchglass.store.snapshot import feedback_parts, label_parts, log_parts, metric_parts, prediction_parts
@@ -36,7 +37,6 @@ _COMMON: Final = ", ".join("coalesce(weight, 1) AS weight" if name == "weight" e
 _ROWS: Final = frozenset(view.name for view in ROW_VIEWS)
 _TABLES: Final[Mapping[str, sa.Table]] = {view.name: c.META.tables[view.name] for view in CATALOG_VIEWS}
 _ALWAYS: Final = {"labels": LABEL, "label_history": LABEL, "feedback": FEEDBACK, "metrics": METRIC}
-_PLANS: Final = 3
 _LATEST: Final = "row_number() OVER (PARTITION BY model, environment, id ORDER BY time DESC, label DESC NULLS LAST) = 1"
 """Of two labels of one time the truth wins over its retraction, as in the cells."""
 VIEWS: Final = tuple(DOCUMENTED)
@@ -58,6 +58,17 @@ class Question:
     seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a question reads of predictions: these columns (None: all), and of features and tags these (a role that is not there: all)."""
+
+    columns: frozenset[str] | None
+    singles: Mapping[str, frozenset[str]]
+
+
+_ALL: Final = Needs(None, {})
+
+
 @contextmanager
 def session(
     folder: Folder, engine: Engine, wanted: str, model: str | None = None, *, needed: frozenset[str] | None = None
@@ -67,7 +78,7 @@ def session(
     With `needed` the view of predictions has only these columns, and what of the log was not parsed yet costs less.
     """
     asked = frozenset(name for name in VIEWS if re.search(rf"\b{name}\b", wanted, re.IGNORECASE))
-    with _bound(folder, engine, asked, model, needed) as moment:
+    with _bound(folder, engine, asked, model, Needs(needed, {})) as moment:
         yield moment.connection
 
 
@@ -77,12 +88,14 @@ def _bound(
     engine: Engine,
     asked: frozenset[str],
     model: str | None,
-    needed: frozenset[str] | None,
+    needs: Needs,
     files: Callable[[Sequence[File]], Sequence[File]] | None = None,
 ) -> Iterator[Moment]:
     """Give a moment of the store with these views."""
     tables = {name: _TABLES[name] for name in asked if name in _TABLES}
-    with reader_of(folder, engine).moment(engine, rows=bool(asked & _ROWS), needed=needed, tables=tables) as moment:
+    with reader_of(folder, engine).moment(
+        engine, rows=bool(asked & _ROWS), needed=needs.columns, tables=tables
+    ) as moment:
         if model is not None and model not in moment.snapshot.columns:
             raise UnknownName.named("model", model, moment.snapshot.columns, step="watchglass models")
         if files is not None:
@@ -90,7 +103,7 @@ def _bound(
             moment = replace(moment, snapshot=found)  # noqa: PLW2901 - the same moment, less of it
         found, tail = moment.snapshot, moment.tail
         if "predictions" in asked:
-            _view(moment, "predictions", _predictions(moment, model))
+            _view(moment, "predictions", _predictions(moment, model, needs.singles))
         if asked & {"labels", "label_history"}:
             _view(moment, "label_history", [DOCUMENTED["label_history"].empty(), *label_parts(found, tail, model)])
             latest = f"SELECT * FROM label_history QUALIFY {_LATEST} AND label IS NOT NULL"
@@ -108,7 +121,7 @@ def _view(moment: Moment, name: str, parts: list[str]) -> None:
     moment.connection.execute(f"CREATE TEMP VIEW {name} AS {_union(parts)}")
 
 
-def _predictions(moment: Moment, model: str | None) -> list[str]:
+def _predictions(moment: Moment, model: str | None, singles: Mapping[str, frozenset[str]]) -> list[str]:
     """Write the SELECTs of the view: without features and tags, or with them, typed for one model and as JSON for all."""
     found, tail = moment.snapshot, moment.tail
     empty = DOCUMENTED["predictions"].empty()
@@ -116,16 +129,33 @@ def _predictions(moment: Moment, model: str | None) -> list[str]:
         listed = ", ".join("coalesce(weight, 1) AS weight" if name == "weight" else name for name in tail.names)
         return [f"SELECT {listed} FROM ({part})" for part in (empty, *prediction_parts(found, tail, model))]
     if model is not None:
-        columns = found.columns[model]
-        parts = prediction_parts(found, tail, model)
-        none = f"SELECT {_COMMON}{_typed(columns, empty=True)} FROM ({empty})"
-        return [none, *([f"SELECT {_COMMON}{_typed(columns)} FROM ({_union(parts)})"] if parts else [])]
+        columns = _narrowed(found.columns[model], singles)
+        none = f"SELECT {_COMMON}{_typed(columns, singles, empty=True)} FROM ({empty})"
+        parts = _separate(prediction_parts(found, tail, model), singles)
+        return [none, *(f"SELECT {_COMMON}{_typed(columns, singles)} FROM ({part})" for part in parts)]
     selects = [empty]
     for name in sorted(_tail_models(moment) | set(found.columns)):
-        parts = prediction_parts(found, tail, name)
-        if parts:
-            selects.append(f"SELECT {_COMMON}, {_json(found.columns.get(name))} FROM ({_union(parts)})")
+        columns = _narrowed(found.columns.get(name, Columns((), ())), singles)
+        parts = _separate(prediction_parts(found, tail, name), singles)
+        selects += [f"SELECT {_COMMON}, {_json(columns, singles)} FROM ({part})" for part in parts]
     return selects
+
+
+def _separate(parts: list[str], singles: Mapping[str, frozenset[str]]) -> list[str]:
+    """Keep parts apart where single fields are read, or make them one, in which a struct or field that a part has not is NULL.
+
+    A union of whole structs reads every field of every row.
+    """
+    return parts if singles or not parts else [_union(parts)]
+
+
+def _narrowed(columns: Columns, singles: Mapping[str, frozenset[str]]) -> Columns:
+    """Leave out the features and tags that a question does not read."""
+    features, tags = (
+        tuple(each for each in kinds if role not in singles or each[0].lower() in singles[role])
+        for role, kinds in (("features", columns.features), ("tags", columns.tags))
+    )
+    return Columns(features, tags)
 
 
 def _tail_models(moment: Moment) -> set[str]:
@@ -142,20 +172,27 @@ def _union(parts: list[str]) -> str:
     return " UNION ALL BY NAME ".join(parts)
 
 
-def _json(columns: Columns | None) -> str:
-    columns = columns or Columns((), ())
+def _json(columns: Columns, singles: Mapping[str, frozenset[str]]) -> str:
     return ", ".join(
-        f"to_json({name}) AS {name}" if kinds else f"NULL::JSON AS {name}"
+        f"to_json({_struct(name, kinds, singles)}) AS {name}" if kinds else f"NULL::JSON AS {name}"
         for name, kinds in (("tags", columns.tags), ("features", columns.features))
     )
 
 
-def _typed(columns: Columns, *, empty: bool = False) -> str:
+def _typed(columns: Columns, singles: Mapping[str, frozenset[str]], *, empty: bool = False) -> str:
     return "".join(
-        f", {'NULL' if empty else name}::{struct_type(kinds)} AS {name}"
+        f", {f'NULL::{struct_type(kinds)}' if empty else _struct(name, kinds, singles)} AS {name}"
         for name, kinds in (("tags", columns.tags), ("features", columns.features))
         if kinds
     )
+
+
+def _struct(role: str, kinds: Sequence[tuple[str, str]], singles: Mapping[str, frozenset[str]]) -> str:
+    """Write a struct in the registered types: as the file has it, or packed of the fields that are read, when no other is."""
+    if role not in singles:
+        return f"{role}::{struct_type(kinds)}"
+    fields = (f"{identifier(name)} := {role}.{identifier(name)}::{kind}" for name, kind in kinds)
+    return f"struct_pack({', '.join(fields)})"
 
 
 def ask(folder: Folder, engine: Engine, question: str | Question, *, model: str | None = None) -> Table:
@@ -194,11 +231,11 @@ def answered(
     finally:
         cursor.close()
     values = _values(asked, question.values)
-    needed = _needed(asked)
-    for _ in range(_PLANS):
+    needs = _needs(asked)
+    for _ in range(PLANS):
         try:
             with (
-                _bound(folder, engine, asked.views, question.model, needed, files) as moment,
+                _bound(folder, engine, asked.views, question.model, needs, files) as moment,
                 _stopped(moment.connection, question.seconds),
             ):
                 return verb(moment, query, values)
@@ -212,20 +249,22 @@ def answered(
             fault: duckdb.Error = error
         except duckdb.Error as error:
             fault = error
-            if needed is None:
+            if needs == _ALL:
                 break
-            needed = None
+            needs = _ALL
     message = f"{fault}\nViews: {', '.join(VIEWS)}"
     raise QueryRefused(message) from fault
 
 
-def _needed(asked: Asked) -> frozenset[str] | None:
-    """Name the columns of predictions that a question needs; None: all, features and tags too."""
+def _needs(asked: Asked) -> Needs:
+    """Tell what of predictions a question reads."""
     found = asked.columns
-    if found is None or found & {"features", "tags"} or "logs" in asked.views:
-        return None
+    if found is None:
+        return _ALL
+    if found & {"features", "tags"} or "logs" in asked.views:
+        return Needs(None, asked.singles)
     more = {name for view, names in _ALWAYS.items() if view in asked.views for name in names}
-    return frozenset((found | more | {"model"}) & {*PREDICTION, *LABEL, *FEEDBACK, *METRIC})
+    return Needs(frozenset((found | more | {"model"}) & {*PREDICTION, *LABEL, *FEEDBACK, *METRIC}), {})
 
 
 def _part(cursor: duckdb.DuckDBPyConnection, text: str, question: Question) -> str:

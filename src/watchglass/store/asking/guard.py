@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from watchglass.errors import QueryRefused
+from watchglass.store.asking.singles import singles_of
 from watchglass.store.asking.views import DOCUMENTED
 from watchglass.store.needed import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from watchglass.records import Json
 
@@ -43,12 +44,16 @@ _VIEWS: Final = f"Views: {', '.join(DOCUMENTED)}"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that may be asked: its text, the names of its parameters, the views and the columns it names (None: maybe any)."""
+    """A question that may be asked: its text, the names of its parameters, the views and the columns it names (None: maybe any).
+
+    `singles` has the features and tags that it reads one by one; one of the two that is not there may be read whole.
+    """
 
     text: str
     parameters: frozenset[str]
     views: frozenset[str]
     columns: frozenset[str] | None
+    singles: Mapping[str, frozenset[str]]
 
 
 def checked(connection: duckdb.DuckDBPyConnection, sql: str) -> Asked:
@@ -69,7 +74,8 @@ def checked(connection: duckdb.DuckDBPyConnection, sql: str) -> Asked:
     tree = _tree(connection, sql)
     views = frozenset(_walk(tree))
     names = names_of(tree, DOCUMENTED)
-    return Asked(statements[0].query, frozenset(statements[0].named_parameters), views, names)
+    singles = {} if names is None else singles_of(tree)
+    return Asked(statements[0].query, frozenset(statements[0].named_parameters), views, names, singles)
 
 
 def _tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Json:
