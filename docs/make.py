@@ -145,7 +145,9 @@ def questions() -> str:
         "# Questions\n\n`store.ask(name, …)`, `watchglass ask NAME --parameter value`, `GET /api/v1/questions/NAME?parameter=value`: one call each,"
         " a table each. A time is a datetime, ISO 8601 text, epoch seconds, or a length before now: `7d`, `36h`, `90m`. Rows are everything"
         " recorded, the log among it; cells are what was compacted and counted, in whole days; the graph is runs, artifacts and"
-        " deployments. A question of your own is saved by `store.save_question` and asked like these.\n"
+        " deployments. Rows have one order; a page begins after the last row of the one before it, whatever came meanwhile:"
+        " its `next` (`table.next`, `--json`, HTTP) is the `after` of the page that follows. A question of your own is saved by"
+        " `store.save_question` and asked like these; with `limit` it comes by pages too, in the order that it gives itself.\n"
     )
     parts = [opening]
     parts.append(

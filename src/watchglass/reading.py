@@ -218,8 +218,8 @@ class Store(Exchanging, Moving):
     def ask(self, name: str, /, **values: object) -> Table:
         """Answer one of the twenty questions of the field by its name, or one that was saved; `questions` lists them.
 
-        Times are as everywhere, or a length before now such as "7d". Raises `UnknownName` for a question, a model or
-        another name that is not there, `BadInput` that names what would do.
+        Times are as everywhere, or a length before now such as "7d". A page has `limit` rows; its `.next` is the `after`
+        of the next one. Raises `UnknownName` for a name that is not there, `BadInput` that names what would do.
         """
         return answer(self._folder, self._engine, name, values, datetime.now(UTC))
 

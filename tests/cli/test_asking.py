@@ -117,6 +117,6 @@ def test_the_newest_rows_are_shown_page_by_page(root):
 def test_a_question_is_saved_asked_and_deleted(root):
     saved = ask(root, "save-question", "some", "SELECT count(*) AS n FROM predictions WHERE id < $id", "--json")
     assert json.loads(saved.stdout) == {"name": "some", "parameters": ["id"]}
-    assert json.loads(ask(root, "ask", "some", "--id", "p1", "--json").stdout) == [{"n": 1}]
+    assert json.loads(ask(root, "ask", "some", "--id", "p1", "--json").stdout) == {"rows": [{"n": 1}], "next": None}
     assert ask(root, "delete-question", "some").stdout == b"deleted: some\n"
     assert b"no question 'some'" in ask(root, "delete-question", "some", code=2).stderr

@@ -36,7 +36,8 @@ def run(folder, *words):
 
 
 def told(folder, *words):
-    return json.loads(run(folder, *words, "--json").stdout)
+    found = json.loads(run(folder, *words, "--json").stdout)
+    return found["rows"] if isinstance(found, dict) else found
 
 
 def test_a_question_takes_its_parameters_as_options(folder):
@@ -51,11 +52,25 @@ def test_a_question_takes_its_parameters_as_options(folder):
     assert sum(int(row["rows"]) for row in rows) == 10
 
 
+def test_an_answer_comes_page_by_page(folder):
+    first = run(folder, "ask", "confusion", "--model", "fraud", "--limit", "1")
+    after = first.stderr.removeprefix("more: --after ").strip()
+    assert "0" in first.stdout
+    second = run(folder, "ask", "confusion", "--model", "fraud", "--limit", "1", "--after", after, "--json")
+    assert json.loads(second.stdout) == {
+        "rows": [{"label": "1", "prediction": "1", "rows": 7, "share": 1.0}],
+        "next": None,
+    }
+    assert json.loads(run(folder, "ask", "confusion", "--model", "fraud", "--limit=1", "--json").stdout)["next"]
+    with pytest.raises(BadInput, match="the `next` of a page of question 'traffic' would do"):
+        raise run(folder, "ask", "traffic", "--model", "fraud", "--after", after).exception
+
+
 def test_the_list_tells_every_question(folder):
     found = told(folder, "ask", "--list")
     assert len(found) == 20
     assert told(folder, "ask") == found
-    assert {"name": "who_read", "parameters": "name, version?, start=7d, end?, limit=100"}.items() <= next(
+    assert {"name": "who_read", "parameters": "name, version?, start=7d, end?, limit=100, after?"}.items() <= next(
         row for row in found if row["name"] == "who_read"
     ).items()
 

@@ -38,6 +38,12 @@ def test_a_question_is_answered_with_its_columns(server):
     assert traffic["rows"][0]["window"].endswith("+00:00")
 
 
+def test_an_answer_comes_page_by_page(server):
+    first = server.get("/api/v1/questions/confusion?model=fraud&limit=1").json()
+    second = server.get(f"/api/v1/questions/confusion?model=fraud&limit=1&after={first['next']}").json()
+    assert ([row["label"] for row in (*first["rows"], *second["rows"])], second["next"]) == (["0", "1"], None)
+
+
 def test_the_list_tells_parameters(server):
     found = server.get("/api/v1/questions").json()["rows"]
     assert len(found) == 20
@@ -59,6 +65,7 @@ def test_distributions_come_as_records(server):
         ("questions/confusion", 400, "needs 'model'"),
         ("questions/confusion?model=frau", 404, "Did you mean 'fraud'"),
         ("questions/confusion?model=fraud&model=other", 400, "given twice"),
+        ("questions/confusion?model=fraud&after=there", 400, "the `next` of a page of question 'confusion' would do"),
         ("questions/traffic?model=fraud&by=week", 400, "'hour' or 'day' would do"),
         ("models/fraud/distributions?column=agee", 404, "Did you mean 'age'"),
         ("models/fraud/distributions?start=soon", 400, "start cannot be 'soon'"),

@@ -12,6 +12,7 @@ import watchglass as wg
 from watchglass.cli.printing import json_option, print_json, print_table, store_option
 from watchglass.errors import BadInput
 from watchglass.show.words import number
+from watchglass.store.asking.latest import Page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,18 +52,21 @@ def ask(
 ) -> None:
     """Answer one of the twenty questions, or a saved one: watchglass ask worst_data_version --model fraud --start 7d.
 
-    A time is a date, ISO 8601 or a length before now such as 7d, 36h or 90m.
+    A time is a date, ISO 8601 or a length before now such as 7d, 36h or 90m. --limit is the rows of a page, --after the
+    `next` of the page before; --json prints both: {"rows": […], "next": …}.
     """
     with wg.open(path) as store:
         found = store.questions() if listed or name is None else store.ask(name, **values_of(values))
     if as_json:
-        click.echo(found.to_json())
+        click.echo(found.to_json() if listed or name is None else Page(found, found.next).to_json())
     elif as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(found.columns)
         writer.writerows(found.values)
     else:
         print_table(found.columns, found.values)
+    if found.next is not None and not as_json:
+        click.echo(f"more: --after {found.next}", err=True)
 
 
 @click.command()

@@ -54,7 +54,7 @@ class Held:
         """Give the rows in order, some thousands at a time; between two the cursor is free."""
         for first in range(0, self.rows, AT_ONCE):
             part = f"{self._select('TIMESTAMP')} WHERE rowid >= {first} AND rowid < {first + AT_ONCE}"
-            yield [tuple(_aware(value) for value in row) for row in self._mine().execute(part).fetchall()]
+            yield [tuple(aware(value) for value in row) for row in self._mine().execute(part).fetchall()]
 
     def relation(self) -> duckdb.DuckDBPyRelation:
         """Give the rows as a relation, which Arrow and pandas can take; times are of UTC."""
@@ -90,15 +90,19 @@ class Held:
 
 
 class Table:
-    """The answer to a question: column names and rows. Times are aware and in UTC."""
+    """The answer to a question: column names and rows. Times are aware and in UTC.
 
-    __slots__ = ("_held", "_json", "_values", "columns")
+    Of an answer that is one page, `next` is where the next begins (`after`); None where there are no more rows.
+    """
+
+    __slots__ = ("_held", "_json", "_values", "columns", "next")
 
     columns: tuple[str, ...]
+    next: str | None
 
     def __init__(self, columns: Sequence[str], values: Sequence[Sequence[object]]) -> None:
         """Make a table of rows that are there."""
-        self.columns = tuple(columns)
+        self.columns, self.next = tuple(columns), None
         self._values: tuple[Row, ...] | None = tuple(tuple(row) for row in values)
         self._held: Held | None = None
         self._json: frozenset[str] = frozenset()  # the columns whose values are JSON
@@ -205,7 +209,8 @@ def _library(name: str) -> ModuleType:
     return need("pyarrow", extra="arrow", to="give an Arrow table")
 
 
-def _aware(value: object) -> object:
+def aware(value: object) -> object:
+    """Give a time that has no zone the zone that all have in the tables, UTC; any other value as it is."""
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 

@@ -14,6 +14,7 @@ from watchglass.web.pages import json
 
 if TYPE_CHECKING:
     from watchglass.records import Json
+    from watchglass.store.answers import Table
     from watchglass.web.reads import Reads
 
 _Named = Annotated[str, Path(description="The question's name, as /api/v1/questions lists it.")]
@@ -33,15 +34,16 @@ _TABLE: dict[int | str, dict[str, object]] = {
     **UNKNOWN,
     400: {"description": "A value that would not do; what would is said."},
     200: {
-        "description": "The answer: its columns' names, and a row an object.",
+        "description": "The answer: its columns' names, a row an object, and where the next page begins, null at the end.",
         "content": {
             "application/json": {
                 "schema": {
                     "type": "object",
-                    "required": ["columns", "rows"],
+                    "required": ["columns", "rows", "next"],
                     "properties": {
                         "columns": {"type": "array", "items": {"type": "string"}},
                         "rows": {"type": "array", "items": {"type": "object"}},
+                        "next": {"type": ["string", "null"]},
                     },
                 }
             }
@@ -57,14 +59,12 @@ def router(store: Reads) -> APIRouter:
     @routes.get("/questions", responses=_TABLE)
     def questions() -> Response:
         """List the questions that come with the package and those that were saved, with their parameters and columns."""
-        found = store.questions()
-        return json({"columns": list(found.columns), "rows": found.rows()})
+        return _told(store.questions())
 
     @routes.get("/questions/{name}", responses=_TABLE)
     def question(name: _Named, request: Request) -> Response:
-        """Answer a question; its parameters are those of the address: ?model=fraud&start=7d."""
-        found = store.ask(name, **_given(request))
-        return json({"columns": list(found.columns), "rows": found.rows()})
+        """Answer a question, a page of it; its parameters are those of the address: ?model=fraud&start=7d, and `after`, the `next` of the page before."""
+        return _told(store.ask(name, **_given(request)))
 
     @routes.get("/models/{model:path}/distributions", response_model=list[Distribution], responses=UNKNOWN)
     def distributions(  # noqa: PLR0913 - a parameter of the address each
@@ -85,6 +85,10 @@ def router(store: Reads) -> APIRouter:
         return json(list(found))
 
     return routes
+
+
+def _told(found: Table) -> Response:
+    return json({"columns": list(found.columns), "rows": found.rows(), "next": found.next})
 
 
 def _given(request: Request) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 import sqlalchemy as sa
 
-from watchglass.errors import QueryRefused, UnknownName
+from watchglass.errors import BadInput, QueryRefused, UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.answers import Table
 from watchglass.store.graph import take_in
@@ -17,7 +17,8 @@ from watchglass.store.query import Question as Saved
 from watchglass.store.query import ask
 from watchglass.store.questions import counted, labelled, served, worked
 from watchglass.store.questions.asked import NAMED, Asked
-from watchglass.store.questions.question import Question, known
+from watchglass.store.questions.paging import Page, Place, place_of
+from watchglass.store.questions.question import Question, known, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,27 +31,32 @@ if TYPE_CHECKING:
 QUESTIONS: Final = known((*labelled.QUESTIONS, *counted.QUESTIONS, *served.QUESTIONS, *worked.QUESTIONS))
 """The twenty by their name."""
 STEP: Final = "watchglass ask --list"
+_PAGE: Final = ("limit", "after")
 
 
 def answer(folder: Folder, engine: Engine, name: str, given: Mapping[str, object], now: datetime) -> Table:
-    """Answer a question; raises `UnknownName` for a question or a model that is not there, `BadInput` for a value that would not do."""
+    """Answer a question, a page of it; raises `UnknownName` for a question or a model that is not there, `BadInput` for a value that would not do."""
     question = QUESTIONS.get(name)
     if question is None:
-        return ask(folder, engine, _saved(engine, name, given))
-    values = question.checked(given, now)
+        return _saved(folder, engine, name, given, now)
+    word = given.get("after")
+    place = None if word is None else place_of(word, name, len(question.order.columns))
+    values = question.checked(given, now if place is None else place.now)
     if "model" in values:
         require_model(folder, engine, str(values["model"]))
     else:
         take_in(folder, engine)
+    page = Page(name, now if place is None else place.now, int(str(values["limit"])), place)
     try:
-        return question.answer(Asked(folder, engine, values))
+        found = question.answer(Asked(folder, engine, values, question.order, page))
     except duckdb.Error as error:
         message = f"question {name!r} cannot be answered: {str(error).splitlines()[0]}"
         raise QueryRefused(message) from error
+    return question.order.page(found, page)
 
 
-def _saved(engine: Engine, name: str, given: Mapping[str, object]) -> Saved:
-    """Give a question that a user saved, with the values of its parameters."""
+def _saved(folder: Folder, engine: Engine, name: str, given: Mapping[str, object], now: datetime) -> Table:
+    """Answer a question that a user saved: all of it, or with `limit` a page; a page begins after as many rows as were given before."""
     with engine.connect() as connection:
         row = connection.execute(sa.select(c.questions).where(c.questions.c.name == name)).first()
         if row is None:
@@ -59,7 +65,20 @@ def _saved(engine: Engine, name: str, given: Mapping[str, object]) -> Saved:
             hint = f" Did you mean {near[0]!r}?" if near else ""
             message = f"no question {name!r} is known.{hint} Known: {', '.join(sorted(names))}. Next: {STEP}"
             raise UnknownName(message)
-    return Saved(row.sql, row.model, dict(given))
+    own = set(NAMED.findall(row.sql))
+    values = {key: value for key, value in given.items() if key in own or key not in _PAGE}
+    limit, word = (None if key in own else given.get(key) for key in _PAGE)
+    if limit is None:
+        if word is not None:
+            message = f"question {name!r} has no pages without a limit: limit and after would do"
+            raise BadInput(message)
+        return ask(folder, engine, Saved(row.sql, row.model, values))
+    rows, first = whole(limit, f"limit of question {name!r}"), 0 if word is None else place_of(word, name, 0).given
+    found = ask(folder, engine, Saved(row.sql, row.model, values, rows + 1, first))
+    shown = found.first(rows)
+    if len(found) > rows:
+        shown.next = Place(name, now, (), first + rows).text()
+    return shown
 
 
 def listed(engine: Engine) -> Table:

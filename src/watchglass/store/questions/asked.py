@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from watchglass.store.anew import planned_anew
-from watchglass.store.answers import Table
+from watchglass.store.answers import Table, aware
 from watchglass.store.histories import cells_of
 from watchglass.store.models import Columns
 from watchglass.store.query import session
@@ -18,12 +17,13 @@ from watchglass.store.rows import PREDICTION
 from watchglass.store.snapshot import label_parts, prediction_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import duckdb
     from sqlalchemy.engine import Engine
 
     from watchglass.store.folder import Folder
+    from watchglass.store.questions.paging import Order, Page
     from watchglass.store.questions.question import Value
     from watchglass.store.reader import Moment
 
@@ -49,11 +49,13 @@ SAME: Final = "CASE WHEN prediction = label THEN true ELSE coalesce(TRY_CAST(pre
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as asked of a store."""
+    """A question as asked of a store: its values, and which page of its rows, in which order, is wanted."""
 
     folder: Folder
     engine: Engine
     values: Mapping[str, Value]
+    order: Order
+    page: Page
 
     def text(self, name: str) -> str:
         """Give a value that is a text, empty where it was not given."""
@@ -72,6 +74,14 @@ class Asked:
             for name, sign in (("start", ">="), ("end", "<"))
             if self.values.get(name) is not None
         )
+
+    def paged(self, sql: str) -> str:
+        """Write the SELECT of the rows that the page needs."""
+        return f"SELECT * FROM ({sql}) {self.order.sql(self.page.place)} LIMIT {self.page.most}"
+
+    def table(self, names: Sequence[str], rows: Iterable[tuple[object, ...]]) -> Table:
+        """Give the rows that the page needs of all that there are."""
+        return Table(names, self.order.sorted(names, rows, self.page.place)[: self.page.most])
 
     @planned_anew
     def rows(self, sql: str, fields: tuple[str, ...], more: Mapping[str, str] | None = None) -> Table:
@@ -99,9 +109,10 @@ class Asked:
             return self._answer(connection, sql)
 
     def _answer(self, connection: duckdb.DuckDBPyConnection, sql: str) -> Table:
-        used = {name: self.values[name] for name in NAMED.findall(sql)}
+        values = {**self.values, **self.page.values}
+        used = {name: values[name] for name in NAMED.findall(sql)}
         result = connection.execute(sql, used) if used else connection.execute(sql)
-        rows = [tuple(_aware(value) for value in row) for row in result.fetchall()]
+        rows = [tuple(aware(value) for value in row) for row in result.fetchall()]
         return Table([column[0] for column in result.description or ()], rows)
 
     def _views(self, moment: Moment, fields: tuple[str, ...], more: Mapping[str, str]) -> None:
@@ -122,10 +133,6 @@ class Asked:
         none = "SELECT NULL::VARCHAR AS id, NULL::TIMESTAMP AS time, NULL::VARCHAR AS environment, NULL::VARCHAR AS label WHERE false"
         parts = [none, *label_parts(moment.snapshot, moment.tail, self.model)]
         moment.connection.execute(f"CREATE TEMP VIEW label_history AS {' UNION ALL BY NAME '.join(parts)}")
-
-
-def _aware(value: object) -> object:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
 def _taken(columns: Columns, role: str, name: str) -> str:

@@ -8,11 +8,12 @@ import numpy as np
 
 from watchglass.profile.intervals import wilson
 from watchglass.profile.weights import Squares, effective_rows
-from watchglass.store.answers import Table
 from watchglass.store.histories import slice_of
-from watchglass.store.questions.question import END, ENVIRONMENT, LIMIT, MODEL, START, Parameter, Question
+from watchglass.store.questions.paging import Order
+from watchglass.store.questions.question import AFTER, END, ENVIRONMENT, LIMIT, LONG, MODEL, START, Parameter, Question
 
 if TYPE_CHECKING:
+    from watchglass.store.answers import Table
     from watchglass.store.questions.asked import Asked
 
 _OTHER: Final = "chr(31) || 'other'"
@@ -49,9 +50,9 @@ def _accuracy_by_version(asked: Asked) -> Table:
     told = asked.cells(
         f"SELECT version, min(day) FILTER (kind = 'rows') AS first, max(day) FILTER (kind = 'rows') AS last, {_SUMS} FROM cells"
         f" WHERE environment = $environment AND name = '' AND slice = ''{asked.during('day')}"
-        " GROUP BY version HAVING sum(n) FILTER (kind = 'rows') > 0 ORDER BY first, version"
+        " GROUP BY version HAVING sum(n) FILTER (kind = 'rows') > 0"
     )
-    return Table(("version", "first", "last", *(name for name, _ in _ACCURACY)), tuple(_judged(told)))
+    return asked.table(("version", "first", "last", *(name for name, _ in _ACCURACY)), _judged(told))
 
 
 def _worst_slices(asked: Asked) -> Table:
@@ -68,16 +69,17 @@ def _worst_slices(asked: Asked) -> Table:
             lost = None if whole is None else int(str(labelled)) * (float(str(whole)) - float(str(share)))
             shown = ", ".join(f"{name}={value}" for name, value in chosen)
             found.append((shown, rows, labelled, share, low, high, lost))
-    ordered = sorted(found, key=lambda row: (float(str(row[5])), row[0]))[: int(str(asked.values["limit"]))]
-    return Table(("slice", *(name for name, _ in _ACCURACY), "more_errors"), tuple(ordered))
+    return asked.table(("slice", *(name for name, _ in _ACCURACY), "more_errors"), found)
 
 
 def _label_coverage(asked: Asked) -> Table:
     return asked.cells(
-        "SELECT day, coalesce(sum(n) FILTER (kind = 'rows'), 0)::BIGINT AS rows, coalesce(sum(n) FILTER (kind = 'labelled'), 0)::BIGINT AS labelled,"
-        " labelled / nullif(rows, 0) AS share, max(known) FILTER (kind = 'labelled') AS newest FROM cells"
-        f" WHERE environment = $environment AND name = '' AND slice = '' AND kind IN ('rows', 'labelled'){asked.during('day')}"
-        " GROUP BY day ORDER BY day"
+        asked.paged(
+            "SELECT day, coalesce(sum(n) FILTER (kind = 'rows'), 0)::BIGINT AS rows, coalesce(sum(n) FILTER (kind = 'labelled'), 0)::BIGINT AS labelled,"
+            " labelled / nullif(rows, 0) AS share, max(known) FILTER (kind = 'labelled') AS newest FROM cells"
+            f" WHERE environment = $environment AND name = '' AND slice = '' AND kind IN ('rows', 'labelled'){asked.during('day')}"
+            " GROUP BY day"
+        )
     )
 
 
@@ -94,23 +96,27 @@ def _until(asked: Asked) -> str:
 
 def _missing_values(asked: Asked) -> Table:
     return asked.cells(
-        f"WITH begun AS (SELECT {_start(asked)} AS start)"
-        " SELECT name AS column, coalesce(sum(n) FILTER (day >= start), 0)::BIGINT AS rows,"
-        " coalesce(sum(n) FILTER (kind = 'missing' AND day >= start), 0)::BIGINT AS missing, missing / nullif(rows, 0) AS share,"
-        " coalesce(sum(n) FILTER (kind = 'missing' AND day < start), 0) / nullif(sum(n) FILTER (day < start), 0) AS share_before,"
-        " coalesce(share, 1) - coalesce(share_before, share, 1) AS change"
-        f" FROM cells, begun WHERE environment = $environment AND slice = '' AND name <> ''{_until(asked)}"
-        " GROUP BY name ORDER BY change DESC, share DESC NULLS LAST, name LIMIT $limit"
+        asked.paged(
+            f"WITH begun AS (SELECT {_start(asked)} AS start)"
+            " SELECT name AS column, coalesce(sum(n) FILTER (day >= start), 0)::BIGINT AS rows,"
+            " coalesce(sum(n) FILTER (kind = 'missing' AND day >= start), 0)::BIGINT AS missing, missing / nullif(rows, 0) AS share,"
+            " coalesce(sum(n) FILTER (kind = 'missing' AND day < start), 0) / nullif(sum(n) FILTER (day < start), 0) AS share_before,"
+            " coalesce(share, 1) - coalesce(share_before, share, 1) AS change"
+            f" FROM cells, begun WHERE environment = $environment AND slice = '' AND name <> ''{_until(asked)}"
+            " GROUP BY name"
+        )
     )
 
 
 def _new_values(asked: Asked) -> Table:
     column = " AND name = $column" if asked.values.get("column") is not None else ""
     return asked.cells(
-        f"WITH begun AS (SELECT {_start(asked)} AS start) SELECT name AS column, value, min(day) AS first, sum(n)::BIGINT AS rows FROM ("
-        f"SELECT name, value, day, sum(n) AS n FROM cells WHERE environment = $environment AND slice = '' AND kind = 'category' AND value <> {_OTHER}"
-        f"{_until(asked)}{column} GROUP BY ALL HAVING sum(n) > 0), begun"
-        " GROUP BY name, value, start HAVING min(day) >= start ORDER BY rows DESC, name, value LIMIT $limit"
+        asked.paged(
+            f"WITH begun AS (SELECT {_start(asked)} AS start) SELECT name AS column, value, min(day) AS first, sum(n)::BIGINT AS rows FROM ("
+            f"SELECT name, value, day, sum(n) AS n FROM cells WHERE environment = $environment AND slice = '' AND kind = 'category' AND value <> {_OTHER}"
+            f"{_until(asked)}{column} GROUP BY ALL HAVING sum(n) > 0), begun"
+            " GROUP BY name, value, start HAVING min(day) >= start"
+        )
     )
 
 
@@ -119,13 +125,14 @@ QUESTIONS: Final = (
         "accuracy_by_version",
         "How often is each version of a model right, and when did it serve?",
         "cells",
-        (MODEL, ENVIRONMENT, START, END),
+        (MODEL, ENVIRONMENT, START, END, LONG, AFTER),
         (
             ("version", "as given with the predictions"),
             ("first", "first day with rows"),
             ("last", "last day"),
             *_ACCURACY,
         ),
+        Order(("first", "version")),
         _accuracy_by_version,
     ),
     Question(
@@ -140,19 +147,21 @@ QUESTIONS: Final = (
             Parameter("tag", "text", "only slices that name this tag"),
             Parameter("least", "whole", "only slices with at least so many labels", 30),
             LIMIT,
+            AFTER,
         ),
         (
             ("slice", "tag=value, sorted by the upper end of the interval, lowest first"),
             *_ACCURACY,
             ("more_errors", "errors beyond what the model's whole accuracy would give here"),
         ),
+        Order(("high", "slice")),
         _worst_slices,
     ),
     Question(
         "label_coverage",
         "How many of each day's predictions have their label?",
         "cells",
-        (MODEL, ENVIRONMENT, START, END),
+        (MODEL, ENVIRONMENT, START, END, LONG, AFTER),
         (
             ("day", "of the predictions"),
             ("rows", "predictions, as sums of their weights"),
@@ -160,13 +169,21 @@ QUESTIONS: Final = (
             ("share", "labelled / rows"),
             ("newest", "the last day on which a label of this day became known"),
         ),
+        Order(("day",)),
         _label_coverage,
     ),
     Question(
         "missing_values",
         "Which columns miss more values than before?",
         "cells",
-        (MODEL, ENVIRONMENT, Parameter("start", "time", "from then on; else the newest day with rows"), END, LIMIT),
+        (
+            MODEL,
+            ENVIRONMENT,
+            Parameter("start", "time", "from then on; else the newest day with rows"),
+            END,
+            LIMIT,
+            AFTER,
+        ),
         (
             ("column", "the feature, those that changed most first"),
             ("rows", "rows counted since the start"),
@@ -175,6 +192,7 @@ QUESTIONS: Final = (
             ("share_before", "the same for all days before the start; none where there are none"),
             ("change", "share − share_before"),
         ),
+        Order(("-change", "-share", "column")),
         _missing_values,
     ),
     Question(
@@ -188,6 +206,7 @@ QUESTIONS: Final = (
             END,
             Parameter("column", "text", "only of this column"),
             LIMIT,
+            AFTER,
         ),
         (
             ("column", "the feature"),
@@ -195,6 +214,7 @@ QUESTIONS: Final = (
             ("first", "the day it was first seen"),
             ("rows", "how many rows have it"),
         ),
+        Order(("-rows", "column", "value")),
         _new_values,
     ),
 )

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
 from watchglass.profile.intervals import same_side
 from watchglass.store import catalog as c
-from watchglass.store.answers import Table
 from watchglass.store.graph import take_in
 from watchglass.store.lineage import upstream
 from watchglass.store.questions.asked import SAME, TRUTH
-from watchglass.store.questions.question import END, ENVIRONMENT, LIMIT, MODEL, START, Parameter, Question
+from watchglass.store.questions.paging import Order
+from watchglass.store.questions.question import AFTER, END, ENVIRONMENT, LIMIT, LONG, MODEL, START, Parameter, Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from watchglass.store.answers import Table
     from watchglass.store.questions.asked import Asked
 
 _HOUR: Final = 3.6e9  # µs
@@ -26,18 +28,21 @@ _CONFIDENCE: Final = "CASE WHEN scores IS NOT NULL THEN score WHEN score BETWEEN
 def _confusion(asked: Asked) -> Table:
     version = " AND version = $version" if asked.values.get("version") is not None else ""
     return asked.rows(
-        f"WITH {TRUTH} SELECT label, prediction, sum(weight)::BIGINT AS rows, rows / sum(rows) OVER (PARTITION BY label) AS share"
-        f" FROM predictions JOIN truth USING (id) WHERE environment = $environment{asked.during('time')}{version}"
-        " GROUP BY label, prediction ORDER BY label, rows DESC, prediction",
+        asked.paged(
+            f"WITH {TRUTH} SELECT label, prediction, sum(weight)::BIGINT AS rows, rows / sum(rows) OVER (PARTITION BY label) AS share"
+            f" FROM predictions JOIN truth USING (id) WHERE environment = $environment{asked.during('time')}{version}"
+            " GROUP BY label, prediction"
+        ),
         ("prediction", "weight"),
     )
 
 
 def _confident_errors(asked: Asked) -> Table:
     return asked.rows(
-        f"WITH {TRUTH} SELECT id, time, version, prediction, label, score, {_CONFIDENCE} AS confidence, run"
-        f" FROM predictions JOIN truth USING (id) WHERE environment = $environment AND score IS NOT NULL AND NOT {SAME}{asked.during('time')}"
-        " ORDER BY confidence DESC, time DESC, id LIMIT $limit",
+        asked.paged(
+            f"WITH {TRUTH} SELECT id, time, version, prediction, label, score, {_CONFIDENCE} AS confidence, run"
+            f" FROM predictions JOIN truth USING (id) WHERE environment = $environment AND score IS NOT NULL AND NOT {SAME}{asked.during('time')}"
+        ),
         ("prediction", "score", "scores", "run"),
     )
 
@@ -46,7 +51,7 @@ def _label_lag(asked: Asked) -> Table:
     taken = "quantile_cont(epoch_us(first) - epoch_us(time), [0.5, 0.9, 0.99, 1.0])"
     told = asked.rows(
         f"WITH {TRUTH} SELECT time::DATE AS day, count(*) AS labelled, {taken} AS taken FROM predictions JOIN truth USING (id)"
-        f" WHERE environment = $environment{asked.during('time')} GROUP BY day ORDER BY day",
+        f" WHERE environment = $environment{asked.during('time')} GROUP BY day",
         (),
     )
     rows = [
@@ -54,19 +59,20 @@ def _label_lag(asked: Asked) -> Table:
         for day, labelled, taken in told.values
         if isinstance(taken, list)
     ]
-    return Table(("day", "labelled", "median_hours", "p90_hours", "p99_hours", "longest_hours"), rows)
+    return asked.table(("day", "labelled", "median_hours", "p90_hours", "p99_hours", "longest_hours"), rows)
 
 
 def _predictions_without_label(asked: Asked) -> Table:
     """Leave out all that ever had a label, but for those whose latest one takes it back: there are few of these to group."""
     return asked.rows(
-        "WITH back AS (SELECT id FROM label_history WHERE environment = $environment AND label IS NULL),"
-        " again AS (SELECT id FROM label_history SEMI JOIN back USING (id) WHERE environment = $environment GROUP BY id"
-        " HAVING arg_max_null(label, (time, coalesce(label, ''))) IS NULL),"
-        " told AS (SELECT id FROM label_history ANTI JOIN again USING (id) WHERE environment = $environment AND label IS NOT NULL)"
-        " SELECT id, time, version, prediction, score, run, count(*) OVER () AS waiting"
-        f" FROM predictions ANTI JOIN told USING (id) WHERE environment = $environment{asked.during('time')}"
-        " ORDER BY time, id LIMIT $limit",
+        asked.paged(
+            "WITH back AS (SELECT id FROM label_history WHERE environment = $environment AND label IS NULL),"
+            " again AS (SELECT id FROM label_history SEMI JOIN back USING (id) WHERE environment = $environment GROUP BY id"
+            " HAVING arg_max_null(label, (time, coalesce(label, ''))) IS NULL),"
+            " told AS (SELECT id FROM label_history ANTI JOIN again USING (id) WHERE environment = $environment AND label IS NOT NULL)"
+            " SELECT id, time, version, prediction, score, run, count(*) OVER () AS waiting"
+            f" FROM predictions ANTI JOIN told USING (id) WHERE environment = $environment{asked.during('time')}"
+        ),
         ("prediction", "score", "run"),
     )
 
@@ -86,7 +92,7 @@ def _disagreement(asked: Asked) -> Table:
         " SELECT version, other_version, count(*) AS pairs, count(*) FILTER (said IS DISTINCT FROM other_said) AS differ,"
         " count(label) AS labelled, count(*) FILTER (met AND NOT other_met) AS only_first, count(*) FILTER (other_met AND NOT met) AS only_other,"
         " count(*) FILTER (met) AS right_first, count(*) FILTER (other_met) AS right_other"
-        " FROM judged GROUP BY ALL ORDER BY ALL",
+        " FROM judged GROUP BY ALL",
         ("prediction",),
     )
     rows = []
@@ -96,7 +102,7 @@ def _disagreement(asked: Asked) -> Table:
         chance = same_side(int(str(only)), int(str(only_other))) if known else None
         share = int(str(differ)) / int(str(pairs))
         rows.append((version, beside, pairs, differ, share, labelled, *shares, only, only_other, chance))
-    return Table(tuple(name for name, _ in _DISAGREEMENT), tuple(rows))
+    return asked.table(tuple(name for name, _ in _DISAGREEMENT), rows)
 
 
 def _worst_data_version(asked: Asked) -> Table:
@@ -125,8 +131,7 @@ def _worst_data_version(asked: Asked) -> Table:
         )
         for (name, version), found in pooled.items()
     ]
-    rows.sort(key=lambda row: (row[5], row[0], row[1]))
-    return Table(tuple(name for name, _ in _DATA), tuple(rows[: int(str(asked.values["limit"]))]))
+    return asked.table(tuple(name for name, _ in _DATA), rows)
 
 
 def _read_for(asked: Asked) -> Mapping[str, set[tuple[str, str]]]:
@@ -175,7 +180,7 @@ class _Confusion:
         if positive is not None:
             return _f1(self._told.get(str(positive), [0, 0, 0]))
         labelled = [told for told in self._told.values() if told[2]]
-        return sum(map(_f1, labelled)) / len(labelled)
+        return math.fsum(map(_f1, labelled)) / len(labelled)  # in any order the same
 
 
 def _f1(told: list[int]) -> float:
@@ -217,28 +222,31 @@ QUESTIONS: Final = (
             Parameter("data", "text", "only versions of this artifact"),
             Parameter("positive", "text", "the class that F1 is of; else the mean over all classes"),
             LIMIT,
+            AFTER,
         ),
         _DATA,
+        Order(("f1", "data", "data_version")),
         _worst_data_version,
     ),
     Question(
         "confusion",
         "What does a model take for what?",
         "rows",
-        (MODEL, ENVIRONMENT, START, END, Parameter("version", "text", "only of this version")),
+        (MODEL, ENVIRONMENT, START, END, Parameter("version", "text", "only of this version"), LONG, AFTER),
         (
             ("label", "the truth"),
             ("prediction", "what the model said"),
             ("rows", "how often, as sums of weights"),
             ("share", "of the rows with this label"),
         ),
+        Order(("label", "-rows", "prediction")),
         _confusion,
     ),
     Question(
         "confident_errors",
         "Which wrong predictions was the model surest of?",
         "rows",
-        (MODEL, ENVIRONMENT, START, END, Parameter("limit", "whole", "at most so many rows", 50)),
+        (MODEL, ENVIRONMENT, START, END, Parameter("limit", "whole", "rows of a page", 50), AFTER),
         (
             ("id", "of the prediction"),
             ("time", "of the prediction"),
@@ -249,21 +257,31 @@ QUESTIONS: Final = (
             ("confidence", "the score's distance from doubt: the larger of score and 1 − score, surest first"),
             ("run", "the run that served it"),
         ),
+        Order(("-confidence", "-time", "id", "version", "prediction", "run")),
         _confident_errors,
     ),
     Question(
         "disagreement",
         "Where two versions predicted the same ids, live and in shadow: how often do they differ, and which one is right?",
         "rows",
-        (MODEL, ENVIRONMENT, Parameter("other", "text", "the environment beside it", "shadow"), START, END),
+        (
+            MODEL,
+            ENVIRONMENT,
+            Parameter("other", "text", "the environment beside it", "shadow"),
+            START,
+            END,
+            LONG,
+            AFTER,
+        ),
         _DISAGREEMENT,
+        Order(("version", "other_version")),
         _disagreement,
     ),
     Question(
         "label_lag",
         "How long do labels take?",
         "rows",
-        (MODEL, ENVIRONMENT, START, END),
+        (MODEL, ENVIRONMENT, START, END, LONG, AFTER),
         (
             ("day", "of the predictions"),
             ("labelled", "rows that have a label"),
@@ -272,13 +290,14 @@ QUESTIONS: Final = (
             ("p99_hours", "ninety-nine of a hundred"),
             ("longest_hours", "the longest"),
         ),
+        Order(("day",)),
         _label_lag,
     ),
     Question(
         "predictions_without_label",
         "Which predictions should have their label by now and have none?",
         "rows",
-        (MODEL, ENVIRONMENT, START, Parameter("end", "time", "predicted before", "3d"), LIMIT),
+        (MODEL, ENVIRONMENT, START, Parameter("end", "time", "predicted before", "3d"), LIMIT, AFTER),
         (
             ("id", "of the prediction, oldest first"),
             ("time", "of the prediction"),
@@ -288,6 +307,7 @@ QUESTIONS: Final = (
             ("run", "the run that served it"),
             ("waiting", "how many there are in all"),
         ),
+        Order(("time", "id", "version", "prediction", "run")),
         _predictions_without_label,
     ),
 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from watchglass.store.answers import Table
     from watchglass.store.questions.asked import Asked
+    from watchglass.store.questions.paging import Order
 
 Kind: TypeAlias = Literal["text", "model", "time", "whole"]
 Value: TypeAlias = "str | int | datetime | None"
@@ -40,13 +41,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question of the field: what it tells, from what ("rows", "cells": what was counted, "graph"), with which columns."""
+    """A question of the field: what it tells, from what ("rows", "cells": what was counted, "graph"), with which columns, in which order."""
 
     name: str
     sentence: str
     source: Literal["rows", "cells", "graph"]
     parameters: tuple[Parameter, ...]
     columns: tuple[tuple[str, str], ...]
+    order: Order
     answer: Callable[[Asked], Table]
 
     def checked(self, given: Mapping[str, object], now: datetime) -> dict[str, Value]:
@@ -72,7 +74,7 @@ class Question:
         if parameter.kind == "time":
             return _time(value, what, now)
         if parameter.kind == "whole":
-            return _whole(value, what)
+            return whole(value, what)
         if not isinstance(value, str):
             message = f"{what} cannot be {value!r}: a text would do"
             raise BadInput(message)
@@ -93,7 +95,8 @@ def _time(value: object, what: str, now: datetime) -> datetime:
         raise BadInput(message) from None
 
 
-def _whole(value: object, what: str) -> int:
+def whole(value: object, what: str) -> int:
+    """Read how many; raises `BadInput` that names what it is for."""
     try:
         found = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else 0
     except ValueError:
@@ -108,7 +111,9 @@ MODEL: Final = Parameter("model", "model", "the model", needed=True)
 ENVIRONMENT: Final = Parameter("environment", "text", "where it served", "live")
 START: Final = Parameter("start", "time", "from then on")
 END: Final = Parameter("end", "time", "up to then, not with it")
-LIMIT: Final = Parameter("limit", "whole", "at most so many rows", 100)
+LIMIT: Final = Parameter("limit", "whole", "rows of a page", 100)
+LONG: Final = Parameter("limit", "whole", "rows of a page", 10_000)
+AFTER: Final = Parameter("after", "text", "the `next` of the page before")
 
 
 def known(questions: Sequence[Question]) -> dict[str, Question]:

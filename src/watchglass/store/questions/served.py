@@ -9,17 +9,18 @@ import sqlalchemy as sa
 
 from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
-from watchglass.store.answers import Table
 from watchglass.store.graph import take_in
 from watchglass.store.lineage import batches, upstream
 from watchglass.store.models import moment
-from watchglass.store.questions.question import END, ENVIRONMENT, LIMIT, MODEL, START, Parameter, Question
+from watchglass.store.questions.paging import Order
+from watchglass.store.questions.question import AFTER, END, ENVIRONMENT, LIMIT, LONG, MODEL, START, Parameter, Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sqlalchemy.engine import Connection
 
+    from watchglass.store.answers import Table
     from watchglass.store.lineage import Upstream
     from watchglass.store.questions.asked import Asked
 
@@ -42,11 +43,12 @@ def _predictions_of_subject(asked: Asked) -> Table:
     column, role = _subject(asked)
     found = '"' + column.replace('"', '""') + '"'
     return asked.rows(
-        f"WITH found AS (SELECT * FROM predictions WHERE {found} = $subject{asked.during('time')}),"
-        f" told AS (SELECT * FROM label_history SEMI JOIN found USING (id, environment)),"
-        " latest AS (SELECT id, environment, arg_max_null(label, (time, coalesce(label, ''))) AS label FROM told GROUP BY id, environment)"
-        " SELECT id, time, version, environment, prediction, score, label, run FROM found LEFT JOIN latest USING (id, environment)"
-        " ORDER BY time DESC, id LIMIT $limit",
+        asked.paged(
+            f"WITH found AS (SELECT * FROM predictions WHERE {found} = $subject{asked.during('time')}),"
+            f" told AS (SELECT * FROM label_history SEMI JOIN found USING (id, environment)),"
+            " latest AS (SELECT id, environment, arg_max_null(label, (time, coalesce(label, ''))) AS label FROM told GROUP BY id, environment)"
+            " SELECT id, time, version, environment, prediction, score, label, run FROM found LEFT JOIN latest USING (id, environment)"
+        ),
         ("prediction", "score", "run"),
         {column: role},
     )
@@ -93,12 +95,11 @@ def _prediction_path(asked: Asked) -> Table:
     for seed in seeds:
         for run, distance in walked.of(seed).items():
             hops[run] = min(hops.get(run, distance), distance)
-    return Table(tuple(name for name, _ in _PATH), tuple(_steps(walked, hops, about)))
+    return asked.table(tuple(name for name, _ in _PATH), _steps(walked, hops, about))
 
 
 def _steps(walked: Upstream, hops: Mapping[str, int], about: Mapping[str, _Run]) -> Iterable[tuple[object, ...]]:
-    order = sorted(hops, key=lambda run: (hops[run], -walked.nodes[run].started if run in walked.nodes else 0, run))
-    for run in order:
+    for run in hops:
         row = about.get(run)
         read = ", ".join(f"{name}@{version}" if version else name for name, version in sorted(walked.read.get(run, ())))
         if row is None:  # a run that is only named
@@ -144,7 +145,7 @@ def _inputs_of_run(asked: Asked) -> Table:
                     moment(node.started) if node else None,
                 )
             )
-    return Table(tuple(name for name, _ in _INPUTS), tuple(found[: int(str(asked.values["limit"]))]))
+    return asked.table(tuple(name for name, _ in _INPUTS), found)
 
 
 def _traffic(asked: Asked) -> Table:
@@ -160,8 +161,10 @@ def _traffic(asked: Asked) -> Table:
         exact = ", ".join(f"taken[{place}] AS p{name}" for place, (name, _) in enumerate(levels, start=1))
         listed = ", ".join(str(level) for _, level in levels)
         return asked.rows(
-            f'SELECT begun AS "window", rows, errors, {exact} FROM (SELECT {begun} AS begun, count(*) AS rows, count(error) AS errors,'
-            f" quantile_disc(latency, [{listed}]) AS taken {where} GROUP BY begun) ORDER BY begun",
+            asked.paged(
+                f'SELECT begun AS "window", rows, errors, {exact} FROM (SELECT {begun} AS begun, count(*) AS rows, count(error) AS errors,'
+                f" quantile_disc(latency, [{listed}]) AS taken {where} GROUP BY begun)"
+            ),
             fields,
         )
     bucket = f"floor(log2(latency) * {_FINE})::INTEGER"
@@ -174,8 +177,10 @@ def _traffic(asked: Asked) -> Table:
     value = f"CASE WHEN bucket = -{10**6} THEN 0 ELSE pow(2, (bucket + 0.5) / {_FINE}) END"
     quantiles = ", ".join(f"min({value}) FILTER (reached >= {level} * total) AS p{name}" for name, level in levels)
     return asked.rows(
-        f'SELECT begun AS "window", sum(n)::BIGINT AS rows, coalesce(sum(failed), 0)::BIGINT AS errors, {quantiles}'
-        f" FROM (SELECT *, {reached} AS reached, {total} AS total FROM ({counted})) GROUP BY begun ORDER BY begun",
+        asked.paged(
+            f'SELECT begun AS "window", sum(n)::BIGINT AS rows, coalesce(sum(failed), 0)::BIGINT AS errors, {quantiles}'
+            f" FROM (SELECT *, {reached} AS reached, {total} AS total FROM ({counted})) GROUP BY begun"
+        ),
         fields,
     )
 
@@ -212,6 +217,7 @@ QUESTIONS: Final = (
             START,
             END,
             LIMIT,
+            AFTER,
         ),
         (
             ("id", "of the prediction"),
@@ -223,14 +229,16 @@ QUESTIONS: Final = (
             ("label", "the truth, where it is known"),
             ("run", "the run that served it"),
         ),
+        Order(("-time", "id", "environment", "version", "prediction", "run")),
         _predictions_of_subject,
     ),
     Question(
         "prediction_path",
         "Which run, artifacts, data and source code are behind this prediction?",
         "rows",
-        (MODEL, Parameter("id", "text", "of the prediction", needed=True), ENVIRONMENT),
+        (MODEL, Parameter("id", "text", "of the prediction", needed=True), ENVIRONMENT, LONG, AFTER),
         _PATH,
+        Order(("hops", "-started", "run")),
         _prediction_path,
     ),
     Question(
@@ -239,9 +247,11 @@ QUESTIONS: Final = (
         "graph",
         (
             Parameter("run", "text", "the run's id", needed=True),
-            Parameter("limit", "whole", "at most so many rows", 1000),
+            Parameter("limit", "whole", "rows of a page", 1000),
+            AFTER,
         ),
         _INPUTS,
+        Order(("hops", "-started", "run", "artifact", "version")),
         _inputs_of_run,
     ),
     Question(
@@ -254,6 +264,8 @@ QUESTIONS: Final = (
             START,
             END,
             Parameter("by", "text", "the length of a window", "hour", choices=("hour", "day")),
+            LONG,
+            AFTER,
         ),
         (
             ("window", "its start"),
@@ -266,6 +278,7 @@ QUESTIONS: Final = (
             ("p95", "nineteen of twenty were no slower"),
             ("p99", "ninety-nine of a hundred"),
         ),
+        Order(("window",)),
         _traffic,
     ),
 )
