@@ -6,15 +6,18 @@ from _thread import RLock  # threading's own, without threading
 TYPE_CHECKING = False  # type checkers take the name for true; typing itself would be most of this package's import
 
 if TYPE_CHECKING:
+    from watchglass.capture.carry import carry, trace_environment, trace_headers, traceparent
     from watchglass.capture.component import component
     from watchglass.capture.feedback import log_feedback
     from watchglass.capture.frames import log_labels, log_predictions
     from watchglass.capture.logs import LogHandler
     from watchglass.capture.metrics import log_metric
     from watchglass.capture.models import deploy, log_model
+    from watchglass.capture.past import log_run
     from watchglass.capture.predictions import log_label, log_prediction, retract_label
+    from watchglass.capture.queries import query
     from watchglass.capture.recorder import flush, init
-    from watchglass.capture.runs import log_run, run
+    from watchglass.capture.runs import run
     from watchglass.errors import WatchglassError
     from watchglass.reading import open_store as open  # noqa: A004 - the public name is settled
     from watchglass.store.life.backups import backups
@@ -27,6 +30,7 @@ __all__ = [
     "WatchglassError",
     "__version__",
     "backups",
+    "carry",
     "component",
     "deploy",
     "flush",
@@ -40,15 +44,20 @@ __all__ = [
     "log_predictions",
     "log_run",
     "open",
+    "query",
     "restore",
     "retract_label",
     "run",
+    "trace_environment",
+    "trace_headers",
+    "traceparent",
 ]
 
 _HOME = {
     "LogHandler": "watchglass.capture.logs:LogHandler",
     "WatchglassError": "watchglass.errors:WatchglassError",
     "backups": "watchglass.store.life.backups:backups",
+    "carry": "watchglass.capture.carry:carry",
     "component": "watchglass.capture.component:component",
     "deploy": "watchglass.capture.models:deploy",
     "flush": "watchglass.capture.recorder:flush",
@@ -60,11 +69,15 @@ _HOME = {
     "log_model": "watchglass.capture.models:log_model",
     "log_prediction": "watchglass.capture.predictions:log_prediction",
     "log_predictions": "watchglass.capture.frames:log_predictions",
-    "log_run": "watchglass.capture.runs:log_run",
+    "log_run": "watchglass.capture.past:log_run",
     "open": "watchglass.reading:open_store",
+    "query": "watchglass.capture.queries:query",
     "restore": "watchglass.store.life.restore:restore",
     "retract_label": "watchglass.capture.predictions:retract_label",
     "run": "watchglass.capture.runs:run",
+    "trace_environment": "watchglass.capture.carry:trace_environment",
+    "trace_headers": "watchglass.capture.carry:trace_headers",
+    "traceparent": "watchglass.capture.carry:traceparent",
 }
 
 

@@ -10,6 +10,7 @@
     ├── BadInput (ValueError)             a value, file or column that cannot be taken as it is
     ├── NotEmpty (ValueError)             a replay into a model that has rows
     ├── QueryRefused (ValueError)         a question that is not exactly one SELECT
+    ├── Blocked (RuntimeError)            a test of level block failed before or after a component
     ├── ServiceFailed (RuntimeError)      the demonstration's service did not start or answer (demo/client.py)
     └── MissingLibrary (ImportError)      an optional library is not installed
 """
@@ -69,6 +70,10 @@ class NotEmpty(WatchglassError, ValueError):
 
 class QueryRefused(WatchglassError, ValueError):
     """A question that is not exactly one SELECT over the views."""
+
+
+class Blocked(WatchglassError, RuntimeError):
+    """A test of level block failed before a component began, or after it had ended."""
 
 
 class MissingLibrary(WatchglassError, ImportError):

@@ -44,18 +44,14 @@ def _url(text: str) -> str:
     return text.strip()
 
 
-def _durability(value: object) -> str:
-    if value not in ("fast", "default", "sync"):
-        message = "'fast', 'default' or 'sync' would do"
-        raise ValueError(message)
-    return str(value)
+def _one_of(*known: str) -> Callable[[object], str]:
+    def take(value: object) -> str:
+        if value not in known:
+            message = f"{', '.join(map(repr, known[:-1]))} or {known[-1]!r} would do"
+            raise ValueError(message)
+        return str(value)
 
-
-def _on_full(value: object) -> str:
-    if value not in ("drop", "block"):
-        message = "'drop' or 'block' would do"
-        raise ValueError(message)
-    return str(value)
+    return take
 
 
 _WORDS: Final = {
@@ -131,7 +127,7 @@ DURABILITY: Final = Setting(
     "WATCHGLASS_DURABILITY",
     "durability",
     "default",
-    _durability,
+    _one_of("fast", "default", "sync"),
     "fast: in memory for 0.2 s at most; default: in the log before the call returns, on the disk within a second; "
     "sync: on the disk before the call returns.",
 )
@@ -167,7 +163,7 @@ ON_FULL: Final = Setting(
     "WATCHGLASS_ON_FULL",
     "log.on_full",
     "drop",
-    _on_full,
+    _one_of("drop", "block"),
     "When there is no room for an event: drop it and count it, or block, which waits for room first.",
 )
 BLOCK_SECONDS: Final = Setting(
@@ -193,6 +189,31 @@ FREE_BYTES: Final = Setting(
     64 * 1024 * 1024,
     _size_or_none,
     "Bytes of the disk that recording leaves free, at most a twentieth of the disk; 0: all may be used.",
+)
+
+CAPTURE_SECONDS: Final = Setting(
+    "capture_seconds",
+    "WATCHGLASS_CAPTURE_SECONDS",
+    "capture.seconds",
+    10.0,
+    _positive,
+    "Seconds that reading what a run reads and writes may take of it; what is left out is named on the run.",
+)
+CAPTURE_BYTES: Final = Setting(
+    "capture_bytes",
+    "WATCHGLASS_CAPTURE_BYTES",
+    "capture.bytes",
+    2 * 1000 * 1000 * 1000,
+    _size_or_none,
+    "Bytes of content that are read for one run to know its version; 0: none.",
+)
+AUTO: Final = Setting(
+    "auto",
+    "WATCHGLASS_AUTO",
+    "capture.auto",
+    default=False,
+    type=_switch,
+    sentence="1: record scikit-learn's fits and predictions and the reads and writes of pandas and polars by themselves.",
 )
 
 SAMPLING: Final = Setting(
@@ -295,6 +316,31 @@ INGEST_BODY_SECONDS: Final = Setting(
     "Seconds that a server waits for a whole body.",
 )
 
+ARTIFACTS: Final = Setting(
+    "artifacts",
+    "WATCHGLASS_ARTIFACTS",
+    "artifacts.keep",
+    "hash",
+    _one_of("none", "hash", "profile", "sample", "full"),
+    "What is kept of what a run reads and writes unless it says so itself: none, hash, profile, sample or full.",
+)
+ARTIFACT_RUN_BYTES: Final = Setting(
+    "artifact_run_bytes",
+    "WATCHGLASS_ARTIFACT_RUN_BYTES",
+    "artifacts.run_bytes",
+    1_000_000_000,
+    _size_or_none,
+    "Bytes of artifacts that one run keeps.",
+)
+ARTIFACT_STORE_BYTES: Final = Setting(
+    "artifact_store_bytes",
+    "WATCHGLASS_ARTIFACT_STORE_BYTES",
+    "artifacts.store_bytes",
+    20_000_000_000,
+    _size_or_none,
+    "Bytes of artifacts that a store keeps.",
+)
+
 SETTINGS: Final[tuple[Setting[str] | Setting[bool] | Setting[float] | Setting[int], ...]] = (
     STORE,
     DURABILITY,
@@ -306,6 +352,9 @@ SETTINGS: Final[tuple[Setting[str] | Setting[bool] | Setting[float] | Setting[in
     BLOCK_SECONDS,
     LOG_BYTES,
     FREE_BYTES,
+    CAPTURE_SECONDS,
+    CAPTURE_BYTES,
+    AUTO,
     SAMPLING,
     REDACTION,
     HASH_KEY,
@@ -318,6 +367,9 @@ SETTINGS: Final[tuple[Setting[str] | Setting[bool] | Setting[float] | Setting[in
     INGEST_FRAME_BYTES,
     INGEST_PAUSE_SECONDS,
     INGEST_BODY_SECONDS,
+    ARTIFACTS,
+    ARTIFACT_RUN_BYTES,
+    ARTIFACT_STORE_BYTES,
 )
 
 

@@ -3,91 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
-from watchglass.capture import drops, recorder
+from watchglass.capture import checks, drops
+from watchglass.capture.budget import checked_budget
+from watchglass.capture.calls import Component, Named
 from watchglass.capture.events import name as checked
 from watchglass.capture.events import optional_name, present
-from watchglass.capture.origin import source_version
-from watchglass.capture.runs import Run
-from watchglass.capture.times import now
+from watchglass.capture.locals import Catch, code_of, frame_of, names_of, renamed
+from watchglass.capture.origin import source
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
     from types import TracebackType
 
     from watchglass.capture.artifacts import Item
+    from watchglass.capture.checks import Given
+    from watchglass.capture.queries import Query
+    from watchglass.capture.runs import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class _Component:
-    """A decorated function: what its runs are called, and which of its values they read and write."""
-
-    name: str
-    version: str | None
-    function: Callable[..., object]
-    signature: inspect.Signature | None
-    inputs: tuple[Item, ...]
-    outputs: tuple[str, ...]
-    event: dict[str, object]
-
-    def begin(self, arguments: tuple[object, ...], keywords: Mapping[str, object]) -> Run:
-        """Start a run; what it reads is read now, before the function may change it."""
-        here = recorder.current()
-        key = ("component", self.name)
-        if key not in here.announced and here.graph({**self.event, "time": now()}):
-            here.announced[key] = True
-        run = Run(self.name, None, self.version, self.function)
-        run.start()
-        if self.inputs and not here.disabled:
-            drops.shielded(
-                "read",
-                f"what component {self.name!r} reads is unknown",
-                partial(self._read, run, arguments, keywords),
-                None,
-            )
-        return run
-
-    def _read(self, run: Run, arguments: tuple[object, ...], keywords: Mapping[str, object]) -> None:
-        bound: Mapping[str, object] = {}
-        if self.signature is not None:
-            found = self.signature.bind(*arguments, **keywords)
-            found.apply_defaults()
-            bound = found.arguments
-        for item in self.inputs:
-            if isinstance(item, str) and item in bound:
-                run.read(bound[item], item)
-            else:
-                run.read(item)
-
-    def wrote(self, run: Run, result: object) -> None:
-        """Record what a run returned under the names of its outputs."""
-        if self.outputs and not recorder.current().disabled:
-            drops.shielded(
-                "write", f"what component {self.name!r} writes is unknown", partial(self._write, run, result), None
-            )
-
-    def _write(self, run: Run, result: object) -> None:
-        if result is None:  # it wrote by itself: a name that is a file's path is that file
-            for name in self.outputs:
-                run.write(name)
-        elif len(self.outputs) == 1:
-            run.write(result, self.outputs[0])
-        else:
-            for name, part in zip(self.outputs, self._parts(result), strict=True):
-                run.write(part, name)
-
-    def _parts(self, result: object) -> Iterable[object]:
-        if isinstance(result, Mapping):
-            return [result[name] for name in self.outputs]
-        return cast("tuple[object, ...]", result)
 
 
 def component(  # noqa: PLR0913 - the settled public face
@@ -97,40 +35,62 @@ def component(  # noqa: PLR0913 - the settled public face
     owner: str | None = None,
     description: str | None = None,
     tags: Iterable[str] = (),
-    inputs: Iterable[Item] = (),
+    inputs: Iterable[Item | Query] = (),
     outputs: Iterable[str] = (),
+    input_vars: Mapping[str, str] | Iterable[str] = (),
+    output_vars: Mapping[str, str] | Iterable[str] = (),
+    before: Iterable[Given] = (),
+    after: Iterable[Given] = (),
+    budget: tuple[float | None, int | None] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Record each call of the decorated function as a run of a component.
 
     The version is the one given, else a fingerprint of the function's source. An input that is a parameter's name
-    records that argument's value; any other is a path or a name. One output names the value returned, several the
-    items of a returned tuple in order or of a dict by key; a function that returns None wrote the outputs itself.
-    A function that raises is recorded with its error and still raises. A generator's run lasts until it ends.
+    records that argument's value; any other is a path, a URL, a query or a name. One output names the value returned,
+    several the items of a returned tuple in order or of a dict by key; a function that returns None wrote the outputs
+    itself. A function that raises is recorded with its error and still raises. A generator's run lasts until it ends.
+
+    `input_vars` and `output_vars` name local variables of the function, or say {variable: the name it goes by}: they
+    are read as they are when it returns, a parameter as it comes in, without a change to its body. `before` and
+    `after` are tests (`wg.check`, any function): before, their parameters are the arguments of the call; after, the
+    local variables at return and `result`. `budget` is as in `wg.run`.
+
+    Raises `BadInput`, here and not at a call, for a variable that the function does not have and for a test whose
+    parameter nothing has. A call raises `Blocked` when a test of level block fails.
     """
-    plain = _texts(inputs, "inputs"), _texts(outputs, "outputs"), _texts(tags, "tags")
-    title = checked(name, "the name of a component")
-    given = optional_name(version, "version")
+    named = Named(tuple(_texts(inputs, "inputs")), tuple(map(str, _texts(outputs, "outputs"))))
+    about = present({"description": description, "owner": owner, "tags": list(_texts(tags, "tags"))})
+    title, given = checked(name, "the name of a component"), optional_name(version, "version")
+    spent = checked_budget(budget)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if not callable(cast("object", function)):
             message = f"component {title!r} cannot wrap a {type(function).__name__}: put it under @classmethod or @staticmethod, next to the function"
             raise BadInput(message)
-        about = description or (inspect.getdoc(function) or "").partition("\n")[0] or None
-        event = present(
-            {"kind": "component", "name": title, "description": about, "owner": owner, "tags": list(plain[2])}
+        code = code_of(function)
+        seen = Named(
+            named.inputs,
+            named.outputs,
+            renamed(input_vars, "input_vars", code, title),
+            renamed(output_vars, "output_vars", code, title),
         )
-        signature = drops.shielded(
-            "signature",
-            f"the parameters of component {title!r} are unknown",
-            partial(inspect.signature, function),
-            None,
-        )
-        made = _Component(
-            title, given or source_version(function), function, signature, plain[0], tuple(map(str, plain[1])), event
-        )
+        why = f"the parameters of component {title!r} are unknown"
+        signature = drops.shielded("signature", why, partial(inspect.signature, function), None)
+        first = checks.taken(before, "before", None if signature is None else signature.parameters, title)
+        last = checks.taken(after, "after", None if code is None else {*names_of(code), checks.RESULT}, title)
+        found = source(function)
+        event = _event(function, title, about)
+        wanted = code if seen.input_vars or seen.output_vars or last else None
+        made = Component(title, given or found[0], function, found, event, signature, seen, first, last, spent, wanted)
         return _wrapped(made, function)
 
     return decorate
+
+
+def _event(function: Callable[..., object], title: str, about: Mapping[str, object]) -> Mapping[str, object]:
+    """Write what is said of the component; without a description, the first line of the function's text."""
+    line = (inspect.getdoc(function) or "").partition("\n")[0] or None
+    return present({"kind": "component", "name": title, "description": line, **about})
 
 
 def _texts(values: Iterable[R], what: str) -> tuple[R, ...]:
@@ -140,7 +100,7 @@ def _texts(values: Iterable[R], what: str) -> tuple[R, ...]:
     return tuple(values)
 
 
-def _wrapped(made: _Component, function: Callable[P, R]) -> Callable[P, R]:
+def _wrapped(made: Component, function: Callable[P, R]) -> Callable[P, R]:
     if inspect.isasyncgenfunction(function):
         return cast("Callable[P, R]", wraps(function)(_async_generator(made)))
     if inspect.isgeneratorfunction(function):
@@ -151,8 +111,13 @@ def _wrapped(made: _Component, function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def call(*arguments: P.args, **keywords: P.kwargs) -> R:
         with _active(made.begin(arguments, keywords), ends=True) as run:
-            result = function(*arguments, **keywords)
-            made.wrote(run, result)
+            if made.watched is None:
+                result, local = function(*arguments, **keywords), None
+            else:
+                with Catch(made.watched) as caught:
+                    result = function(*arguments, **keywords)
+                local = caught.values()
+            made.ended(run, result, local)
         return result
 
     return call
@@ -178,19 +143,21 @@ class _active:  # noqa: N801 - reads as the verb it is
             self._run.end(error)
 
 
-def _coroutine(made: _Component) -> Callable[..., Awaitable[object]]:
+def _coroutine(made: Component) -> Callable[..., Awaitable[object]]:
     function = cast("Callable[..., Awaitable[object]]", made.function)
 
     async def call(*arguments: object, **keywords: object) -> object:
         with _active(made.begin(arguments, keywords), ends=True) as run:
-            result = await function(*arguments, **keywords)
-            made.wrote(run, result)
+            steps = function(*arguments, **keywords)
+            frame = frame_of(steps, made.watched)
+            result = await steps
+            made.ended(run, result, made.frame(frame))
         return result
 
     return call
 
 
-def _generator(made: _Component) -> Callable[..., Generator[object, object, object]]:
+def _generator(made: Component) -> Callable[..., Generator[object, object, object]]:
     """Run each step inside the run and hand each item out outside of it: between steps the caller's code runs."""
     function = cast("Callable[..., Generator[object, object, object]]", made.function)
 
@@ -198,13 +165,14 @@ def _generator(made: _Component) -> Callable[..., Generator[object, object, obje
         run = made.begin(arguments, keywords)
         try:
             steps = function(*arguments, **keywords)
+            frame = frame_of(steps, made.watched)
             resume: Callable[[], object] = partial(next, steps)
             while True:
                 try:
                     with _active(run):
                         item = resume()
                 except StopIteration as stop:
-                    made.wrote(run, None)
+                    made.ended(run, None, made.frame(frame))
                     return stop.value
                 try:
                     sent = yield item
@@ -225,7 +193,7 @@ def _generator(made: _Component) -> Callable[..., Generator[object, object, obje
     return call
 
 
-def _async_generator(made: _Component) -> Callable[..., AsyncGenerator[object, object]]:
+def _async_generator(made: Component) -> Callable[..., AsyncGenerator[object, object]]:
     """As `_generator`, for asynchronous ones."""
     function = cast("Callable[..., AsyncGenerator[object, object]]", made.function)
 
@@ -233,13 +201,14 @@ def _async_generator(made: _Component) -> Callable[..., AsyncGenerator[object, o
         run = made.begin(arguments, keywords)
         try:
             steps = function(*arguments, **keywords)
+            frame = frame_of(steps, made.watched)
             resume: Callable[[], Awaitable[object]] = partial(anext, steps)
             while True:
                 try:
                     with _active(run):
                         item = await resume()
                 except StopAsyncIteration:
-                    made.wrote(run, None)
+                    made.ended(run, None, made.frame(frame))
                     return
                 try:
                     sent = yield item

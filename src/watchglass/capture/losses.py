@@ -33,7 +33,7 @@ class Losses:
         self._begin()
 
     def _begin(self) -> None:
-        self._writer = f"{os.uname().nodename}:{os.getpid()}:{new_hex()[-_HEX_DIGITS:]}"
+        self.writer = f"{os.uname().nodename}:{os.getpid()}:{new_hex()[-_HEX_DIGITS:]}"
         self._handle = -1
         self._path = ""
         self._filed: Mapping[str, int] = {}
@@ -56,7 +56,7 @@ class Losses:
         """Make the file while there is room: written over in place, it needs none later."""
         if self._handle >= 0:
             return
-        name = re.sub(r"[^A-Za-z0-9._-]", "-", self._writer)
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", self.writer)
         path = f"{prepare(self._root, 'drops')}/{name}.json"
         handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666)
         try:
@@ -70,7 +70,7 @@ class Losses:
         self._handle, self._path = handle, path
 
     def _write(self, handle: int, counts: Mapping[str, int]) -> None:
-        data = drops.page(self._writer, counts, now())
+        data = drops.page(self.writer, counts, now())
         if os.pwrite(handle, data, 0) != len(data):
             message = "the file of losses was written in part"
             raise OSError(message)
@@ -88,7 +88,7 @@ class Losses:
                 self._filed = counts
         finally:  # each way on its own
             if counts != self._told and (last or moment - self._told_at >= TELL_EVERY):
-                append(line({"kind": "drops", "writer": self._writer, "reasons": counts, "time": now()}))
+                append(line({"kind": "drops", "writer": self.writer, "reasons": counts, "time": now()}))
                 self._told, self._told_at = counts, moment
 
     def close(self) -> None:

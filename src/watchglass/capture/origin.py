@@ -24,17 +24,24 @@ def source_version(function: Callable[..., object]) -> str | None:
 
     Where the source is not to be had (typed at a prompt, compiled away), the bytecode stands in.
     """
-    return shielded("fingerprint", f"the version of {function!r} is unknown", lambda: _source_version(function), None)
+    return source(function)[0]
 
 
-def _source_version(function: Callable[..., object]) -> str | None:
+def source(function: Callable[..., object]) -> tuple[str | None, str]:
+    """Give the version of a function's source, and that source; the text is empty where the bytecode stands in."""
+    nothing: tuple[str | None, str] = (None, "")
+    return shielded("fingerprint", f"the version of {function!r} is unknown", lambda: _versioned(function), nothing)
+
+
+def _versioned(function: Callable[..., object]) -> tuple[str | None, str]:
     plain = inspect.unwrap(function)
     code = getattr(plain, "__code__", None)
     lines = textwrap.dedent(_source(plain, code)).splitlines(keepends=True)
     if not lines:
-        return None if code is None else sha256(_code(code)).hexdigest()[:VERSION_DIGITS]
+        return (None if code is None else sha256(_code(code)).hexdigest()[:VERSION_DIGITS]), ""
     start = next((place for place, text in enumerate(lines) if text.startswith(("def ", "async def ", "class "))), 0)
-    return sha256("".join(lines[start:]).encode()).hexdigest()[:VERSION_DIGITS]
+    text = "".join(lines[start:])
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:VERSION_DIGITS], text
 
 
 def _source(function: Callable[..., object], code: CodeType | None) -> str:
@@ -87,14 +94,19 @@ def _head(git: Path) -> str | None:
     return None
 
 
-def code_of(function: Callable[..., object] | None) -> dict[str, object]:
-    """Describe the code that runs: the function, the version of its source, the commit around it."""
-    if function is None:
-        return _present({"commit": commit(os.getcwd())})  # noqa: PTH109 - text in
+def folder_of(function: Callable[..., object] | None) -> str:
+    """Give the folder that a function's file is in; else the one that this process works in."""
     path = getattr(getattr(function, "__code__", None), "co_filename", None)
-    folder = os.path.dirname(os.path.abspath(path)) if path and os.path.exists(path) else os.getcwd()  # noqa: PTH100, PTH109, PTH110, PTH120 - text in
+    return os.path.dirname(os.path.abspath(path)) if path and os.path.exists(path) else os.getcwd()  # noqa: PTH100, PTH109, PTH110, PTH120 - text in
+
+
+def code_of(function: Callable[..., object] | None, version: str | None = None) -> dict[str, object]:
+    """Describe the code that runs: the function, the version of its source (looked for unless given), the commit around it."""
+    found = commit(folder_of(function))
+    if function is None:
+        return _present({"commit": found})
     name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', repr(function))}"
-    return _present({"commit": commit(folder), "function": name, "source_hash": source_version(function)})
+    return _present({"commit": found, "function": name, "source_hash": version or source_version(function)})
 
 
 def _present(values: dict[str, object]) -> dict[str, object]:

@@ -57,11 +57,11 @@ class Recorder(tuning.Tunable):
         self.announced: dict[object, object] = {}
         """What this process has said already and need not say again: components, the columns of models."""
         self._bounds = bounds
-        self._sender = sender
+        self.sender = sender
         self._graph = self._log("graph", limits)
         self._rows = self._log("rows", limits, self._graph)
         self._logs = (self._rows, self._graph)
-        self._losses = Losses(store)
+        self.losses = Losses(store)
         self._room = room.Room(store, bounds)
         self._full: Full | None = None
         self._hindered = disabled
@@ -170,9 +170,9 @@ class Recorder(tuning.Tunable):
         with _lock:
             if self._beat is None:
                 return
-            drops.shielded("background", "what others see of losses", self._losses.begin, None)
-            if self._sender is not None:
-                drops.shielded("sender", f"events wait in {self.store!r}", self._sender.start, None)
+            drops.shielded("background", "what others see of losses", self.losses.begin, None)
+            if self.sender is not None:
+                drops.shielded("sender", f"events wait in {self.store!r}", self.sender.start, None)
 
     def _work(self) -> None:
         drops.shielded("background", f"events in {self.store!r} wait", self._drain, None)
@@ -196,8 +196,8 @@ class Recorder(tuning.Tunable):
     def _maintain(self) -> None:
         busy = [log for log in self._logs if log.has_work]
         closed = sum(self._guarded(log, log.sync) for log in busy)
-        if closed and self._sender is not None:
-            self._sender.wake()
+        if closed and self.sender is not None:
+            self.sender.wake()
         if busy or self._full is not None:
             self._look()
         self._tell()
@@ -216,7 +216,7 @@ class Recorder(tuning.Tunable):
 
     def _tell(self, *, last: bool = False) -> None:
         try:
-            self._losses.tell(monotonic(), self._graph.append, last=last)
+            self.losses.tell(monotonic(), self._graph.append, last=last)
         except OSError as error:
             drops.warn("losses", f"other processes do not see yet how many events are dropped here: {error}")
 
@@ -236,11 +236,11 @@ class Recorder(tuning.Tunable):
     def deliver(self, timeout: float | None) -> bool:
         """Bring all that was written to the disk and, within a time, to the server; says whether the server has it."""
         self.sync()
-        if timeout is None or self._sender is None:
+        if timeout is None or self.sender is None:
             return True
         for log in self._logs:
             self._guarded(log, log.close)
-        return self._sender.deliver(timeout)
+        return self.sender.deliver(timeout)
 
     def close(self) -> None:
         """Seal the segments; a later event opens others."""
@@ -254,10 +254,10 @@ class Recorder(tuning.Tunable):
         self._settle()
         for log in self._logs:
             self._guarded(log, log.close)
-        self._losses.close()
-        if beat is not None and self._sender is not None:
-            self._sender.start()
-            self._sender.close(settings.resolve(settings.DELIVER_SECONDS))
+        self.losses.close()
+        if beat is not None and self.sender is not None:
+            self.sender.start()
+            self.sender.close(settings.resolve(settings.DELIVER_SECONDS))
 
     def before_fork(self) -> None:
         """Let appends of other threads end, so that the child inherits whole segments."""
@@ -274,9 +274,9 @@ class Recorder(tuning.Tunable):
         self._forking, self.announced, self._beat = [], {}, None
         for log in self._logs:
             log.after_fork_in_child()
-        self._losses.after_fork_in_child()
-        if self._sender is not None:
-            self._sender.after_fork_in_child()
+        self.losses.after_fork_in_child()
+        if self.sender is not None:
+            self.sender.after_fork_in_child()
 
 
 _current: Recorder | None = None

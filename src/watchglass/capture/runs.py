@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, cast
 
 from watchglass.capture import drops, recorder
@@ -11,45 +13,86 @@ from watchglass.capture.events import name as checked
 from watchglass.capture.events import optional_name, present, text_of
 from watchglass.capture.forking import whole
 from watchglass.capture.ids import new_id
-from watchglass.capture.times import micros, now
+from watchglass.capture.times import now
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterator, Mapping
     from contextvars import Token
-    from types import TracebackType
+    from types import ModuleType, TracebackType
     from typing import Self
 
-    from watchglass.capture.artifacts import Artifact, Item
-    from watchglass.records import RunId, Time
+    from watchglass.capture.around import Surroundings
+    from watchglass.capture.beats import Beats
+    from watchglass.capture.code import Code
+    from watchglass.capture.queries import Query
+    from watchglass.capture.traceparent import Remote
+    from watchglass.records import RunId
 
-_STATUSES = ("running", "ok", "error", "crashed")
 _current: ContextVar[Run | None] = ContextVar("watchglass_run", default=None)
+_elsewhere: ContextVar[Remote | None] = ContextVar("watchglass_remote", default=None)
 
 
 # A process that only predicts does without these 10 ms of imports; no child inherits them half done.
-def _given(thing: object, name: str | None) -> Artifact:
+def surroundings(budget: object = None, code: Code | None = None) -> Surroundings:
+    """Give what a run says of the code, the machine and the process around it, and what it may spend on that."""
     with whole:
-        from watchglass.capture.artifacts import given  # noqa: PLC0415 - above
-    return given(thing, name)
+        from watchglass.capture.around import Surroundings  # noqa: PLC0415 - above
+    return Surroundings(budget, code)
 
 
-def _declared(item: Item) -> Artifact:
+def _remote(given: object) -> Remote | None:
     with whole:
-        from watchglass.capture.artifacts import declared  # noqa: PLC0415 - above
-    return declared(item)
+        from watchglass.capture.traceparent import taken  # noqa: PLC0415 - above
+    return taken(given)
 
 
-def _origin(function: Callable[..., object] | None) -> tuple[dict[str, object], str]:
-    """Say where the code comes from, and the name of this machine."""
+def quarantines() -> ModuleType:
+    """Give the module that keeps the marks of quarantine."""
     with whole:
-        from watchglass.capture.origin import code_of, host  # noqa: PLC0415 - above
-    return code_of(function), host()
+        from watchglass.capture import quarantine  # noqa: PLC0415 - above
+    return quarantine
+
+
+def beats() -> Beats:
+    """Give the runs of this process that a server must hear of while they last."""
+    with whole:
+        from watchglass.capture.beats import BEATS  # noqa: PLC0415 - above
+    return BEATS
 
 
 def current_run() -> Run | None:
     """Give the run that this code is in, as contextvars see it: each thread and task has its own."""
     return _current.get()
+
+
+@lru_cache(maxsize=1)
+def _inherited() -> Remote | None:
+    """Give the trace that this process was started in, as its environment tells it."""
+    if "TRACEPARENT" not in os.environ:
+        return None
+    with whole:
+        from watchglass.capture.traceparent import around  # noqa: PLC0415 - above
+    return around()
+
+
+def elsewhere() -> Remote | None:
+    """Give the run of another process that this code is a part of: as carried here, else as the environment tells."""
+    return _elsewhere.get() or _inherited()
+
+
+@contextmanager
+def inside(run: Run | None, remote: Remote | None) -> Iterator[None]:
+    """Be inside a run of this process, or a part of one elsewhere, for a while; with neither, stay where you are."""
+    here = _current.set(run) if run is not None else None
+    there = _elsewhere.set(remote) if remote is not None else None
+    try:
+        yield
+    finally:
+        if there is not None:
+            _elsewhere.reset(there)
+        if here is not None:
+            _current.reset(here)
 
 
 def put_run(event: dict[str, object], run: Run | str | None) -> None:
@@ -59,6 +102,10 @@ def put_run(event: dict[str, object], run: Run | str | None) -> None:
         event["run"], event["trace"] = around.id, around.trace
     elif around is not None:
         event["run"] = checked(around, "run")
+    elif (remote := elsewhere()) is not None:
+        event["trace"] = remote.trace
+        if remote.parent is not None:
+            event["run"] = remote.parent
 
 
 class Run:
@@ -69,7 +116,8 @@ class Run:
         component: str,
         params: Mapping[str, object] | None = None,
         version: str | None = None,
-        function: Callable[..., object] | None = None,
+        around: Surroundings | None = None,
+        remote: Remote | None = None,
     ) -> None:
         self.component = component
         self.version = version
@@ -80,9 +128,10 @@ class Run:
         self.ended: int | None = None
         self._status = "running"
         self._error: str | None = None
-        self._function = function
-        self._code: dict[str, object] | None = None
-        self._host: str | None = None
+        self.around = surroundings() if around is None else around
+        self._remote = remote
+        self._quarantined = False
+        self._tests: list[dict[str, object]] = []
         self._params = dict(params or {})
         self._metrics: dict[str, object] = {}
         self._notes: list[str] = []
@@ -90,17 +139,17 @@ class Run:
         self._writes: list[dict[str, object]] = []
         self._token: Token[Run | None] | None = None
 
-    def read(self, thing: object, name: str | None = None) -> str | None:
+    def read(self, thing: object, name: str | Query | None = None) -> str | None:
         """Record that this run reads something now; gives the version of its content, None when only a name is known.
 
         A text that is an existing file's path is that file, another text alone a name without content; with `name`
         (or as a pair (name, value)) any value is its content: a frame, an array, a dict, a fitted model, a text.
         """
-        return self._edge("read", _given(thing, name), self._reads)
+        return self._edge("read", thing, name)
 
-    def write(self, thing: object, name: str | None = None) -> str | None:
+    def write(self, thing: object, name: str | Query | None = None) -> str | None:
         """Record that this run writes something now; takes and gives what `read` does."""
-        return self._edge("write", _given(thing, name), self._writes)
+        return self._edge("write", thing, name)
 
     def param(self, name: str, value: object) -> None:
         """Record a parameter; the latest value of a name stays."""
@@ -119,6 +168,18 @@ class Run:
         """Record a sentence."""
         self._check_open()
         self._notes.append(text_of(text))
+
+    @property
+    def trace_headers(self) -> dict[str, str]:
+        """The headers of W3C, `traceparent` and `tracestate`, for what this run calls elsewhere."""
+        with whole:
+            from watchglass.capture.traceparent import headers  # noqa: PLC0415 - above
+        return headers(self.id, self.trace, self._remote)
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C traceparent of this run: its trace of 32 hexadecimal digits, its span of 16."""
+        return self.trace_headers["traceparent"]
 
     def __enter__(self) -> Self:
         self.start()
@@ -143,12 +204,19 @@ class Run:
         if self.started is not None:
             message = f"run {self.component!r} was entered before: each wg.run(…) is one run, make another"
             raise BadInput(message)
-        around = _current.get()
+        around, came = _current.get(), self._remote
         if around is not None:
-            self.parent, self.trace = around.id, around.trace
+            self.parent, self.trace, self._remote = around.id, around.trace, around._remote  # noqa: SLF001 - of this class
+        elif came is None:
+            came = elsewhere()
+        if came is not None:
+            self.parent, self.trace, self._remote = came.parent or self.parent, came.trace, came
         self.started = now()
-        self._code, self._host = _origin(self._function)
-        recorder.current().graph(self.event())
+        self.around.begin(None if came is None else came.text)
+        here = recorder.current()
+        here.graph(self.event())
+        if here.sender is not None:
+            beats().add(self)
 
     def activate(self) -> Self:
         """Make this the run that code is in."""
@@ -171,15 +239,47 @@ class Run:
         if self.ended is not None:
             return
         self._status, self._error = outcome(error)
+        self.around.finish()
         self.ended = max(now(), self.started or 0)
-        recorder.current().graph(self.event())
+        here = recorder.current()
+        here.graph(self.event())
+        if here.sender is not None:
+            beats().remove(self)
 
-    def _edge(self, kind: Literal["read", "write"], artifact: Artifact, edges: list[dict[str, object]]) -> str | None:
+    def lack(self, what: str) -> None:
+        """Say by name what capture left out, and why."""
+        self.around.left_out.append(what)
+
+    def tested(self, result: dict[str, object]) -> None:
+        """Keep the result of a test before or after the run's work."""
+        self._tests.append(result)
+
+    def quarantine(self) -> None:
+        """Mark all that this run writes from now on: readers of it are warned."""
+        self._quarantined = True
+
+    def _edge(self, kind: Literal["read", "write"], thing: object, name: object) -> str | None:
         self._check_open()
-        edge = artifact.edge(now())
-        edges.append(edge)
-        recorder.current().graph({"kind": kind, "run": self.id, **edge})
+        moment = now()
+        artifact = self.around.take(thing, name)
+        here = recorder.current()
+        edge = artifact.edge(moment)
+        if kind == "write" and self._quarantined:
+            edge["artifact"] = {**artifact.about, "quarantined": moment}
+            quarantines().mark(here.store, artifact.name, artifact.version, moment)
+        elif kind == "read" and artifact.version is not None and not here.disabled:
+            self._warned(here.store, artifact.name, artifact.version)
+        (self._reads if kind == "read" else self._writes).append(edge)
+        here.graph({"kind": kind, "run": self.id, **edge})
         return artifact.version
+
+    def _warned(self, store: str, name: str, version: str) -> None:
+        """Warn of a version that is in quarantine, and keep that with the run."""
+        if quarantines().is_marked(store, name, version):
+            text = f"artifact {name!r} is in quarantine in its version {version}"
+            drops.warn(f"quarantined {name}", f"run {self.component!r} reads what it should not: {text}")
+            result = {"name": f"quarantine of {name}", "when": "before", "level": "warn", "ok": False, "message": text}
+            self._tests.append(result)
 
     def _check_open(self) -> None:
         if self.started is None:
@@ -207,9 +307,9 @@ class Run:
                 "error": self._error,
                 "params": dict(self._params),
                 "metrics": dict(self._metrics),
-                "code": self._code,
-                "host": self._host or os.uname().nodename,
+                **self.around.event(),
                 "pid": os.getpid(),
+                "tests": list(self._tests) or None,
                 "notes": list(self._notes),
                 "reads": list(self._reads),
                 "writes": list(self._writes),
@@ -229,60 +329,20 @@ def outcome(error: BaseException | None) -> tuple[str, str | None]:
     return "error", f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def run(name: str, params: Mapping[str, object] | None = None, version: str | None = None) -> Run:
-    """Record a block of code as a run of a component: `with wg.run("train", params={"lr": .1}) as run: …`.
-
-    Inside it the run is the parent of other runs and the run of predictions. Also for `async with`.
-    """
-    return Run(checked(name, "the name of a run's component"), params, optional_name(version, "version"))
-
-
-def log_run(  # noqa: PLR0913 - the settled public face
+def run(
     name: str,
-    *,
-    started: Time,
-    ended: Time,
-    inputs: Iterable[Item] = (),
-    outputs: Iterable[Item] = (),
-    status: str = "ok",
     params: Mapping[str, object] | None = None,
     version: str | None = None,
-    error: str | None = None,
-    parent: Run | str | None = None,
-) -> RunId:
-    """Record a run that is over; gives its id.
+    *,
+    traceparent: str | Mapping[str, object] | None = None,
+    budget: tuple[float | None, int | None] | None = None,
+) -> Run:
+    """Record a block of code as a run of a component: `with wg.run("train", params={"lr": .1}) as run: …`.
 
-    `inputs` and `outputs` are paths that exist (the file), other texts (names without content) and pairs
-    (name, value). `parent` defaults to the run around. Raises `BadInput` when it ended before it started,
-    for an unknown status, and for a value without a name.
+    Inside it the run is the parent of other runs and the run of predictions. Also for `async with`. `traceparent` is
+    a W3C trace context that it continues, or the headers of a request that carries one. `budget` is how many seconds
+    and bytes of content capture may take for this run (settings capture_seconds, capture_bytes); what it leaves out
+    is named on the run.
     """
-    begun, over = micros(started, "started"), micros(ended, "ended")
-    if over < begun:
-        message = f"run {name!r} cannot end ({ended}) before it starts ({started}); are the two swapped?"
-        raise BadInput(message)
-    if status not in _STATUSES:
-        message = f"status of run {name!r} cannot be {status!r}; known: {', '.join(_STATUSES)}"
-        raise BadInput(message)
-    made = Run(checked(name, "the name of a run's component"), params, optional_name(version, "version"))
-    around = _current.get() if parent is None else parent
-    made.parent = (
-        around.id if isinstance(around, Run) else None if around is None else cast("RunId", checked(around, "parent"))
-    )
-    event = made.event() | {
-        "trace": around.trace if isinstance(around, Run) else made.trace if around is None else None,
-        "started": begun,
-        "ended": over,
-        "status": status,
-        "error": error if error is None else text_of(error),
-        "reads": [_declared(item).edge(begun) for item in _items(inputs, "inputs")],
-        "writes": [_declared(item).edge(over) for item in _items(outputs, "outputs")],
-    }
-    recorder.current().graph(present(event))
-    return made.id
-
-
-def _items(items: Iterable[Item], what: str) -> Iterable[Item]:
-    if isinstance(items, (str, os.PathLike)):
-        message = f"{what} cannot be {items!r} alone: a list would do, [{items!r}]"
-        raise BadInput(message)
-    return items
+    title, given = checked(name, "the name of a run's component"), optional_name(version, "version")
+    return Run(title, params, given, surroundings(budget), None if traceparent is None else _remote(traceparent))

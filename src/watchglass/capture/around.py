@@ -1,0 +1,88 @@
+"""A run that begins and ends → what stands around it: its code, environment and host, what it used, what capture left out and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from watchglass.capture import code, recorder
+from watchglass.capture.budget import Spending, budget
+from watchglass.capture.drops import shielded
+from watchglass.capture.environment import announced
+from watchglass.capture.origin import host
+from watchglass.capture.resources import measured, used
+from watchglass.capture.taking import taken
+
+if TYPE_CHECKING:
+    from watchglass.capture.artifacts import Artifact
+    from watchglass.capture.code import Code
+    from watchglass.capture.recorder import Recorder
+    from watchglass.capture.resources import Usage
+
+
+class Surroundings:
+    """What stands around one run. Raises `BadInput` for a budget that is none."""
+
+    __slots__ = ("_before", "_code", "_environment", "_links", "_resources", "host", "kept", "left_out", "spending")
+
+    def __init__(self, given: object = None, of: Code | None = None) -> None:
+        here = recorder.current()
+        self.host = host()
+        self.left_out: list[str] = []
+        self.kept = 0
+        self.spending = Spending(budget(here, given))
+        self._links: dict[str, str] = {}
+        self._before: Usage | None = None
+        self._resources: dict[str, object] | None = None
+        self._environment: str | None = None
+        self._code = of
+        if not here.disabled:
+            self._look(here)
+
+    def _look(self, here: Recorder) -> None:
+        if self._code is None:
+            self._code = shielded("code", "the code of a run is unknown", code.here, None)
+        lacking = self._code.announce(here) if self._code is not None else None
+        if lacking is not None:
+            self.left_out.append(lacking)
+        self._environment = announced(here)
+
+    def begin(self, traceparent: str | None) -> None:
+        """Look at what this process has used so far, and say who writes the run, so that its death can be told."""
+        here = recorder.current()
+        self._links = {"writer": here.losses.writer, **({} if traceparent is None else {"traceparent": traceparent})}
+        self._before = shielded("resources", "what a run uses is unknown", measured, None)
+        if here.sender is not None:
+            self._resources = beat(0)
+
+    def take(self, thing: object, name: object) -> Artifact:
+        """Describe what the run reads or writes, within the budget. Raises `BadInput` for a value without a name."""
+        return taken(thing, name, self.spending, self.left_out)
+
+    def finish(self) -> None:
+        """Look at what was used, and what is still lacking."""
+        self._links.pop("writer", None)
+        before, self._resources = self._before, None
+        if before is not None:
+            after = shielded("resources", "what a run used is unknown", measured, None)
+            self._resources = None if after is None else used(before, after)
+        if self._code is not None and (lacking := self._code.lacks(self.spending.left)):
+            self.left_out.append(lacking)
+
+    def event(self) -> dict[str, object]:
+        """Write what is known by now, as it stands in a run's event."""
+        return {
+            "code": self._code.about() if self._code is not None else None,
+            "host": self.host,
+            "environment": self._environment,
+            "resources": self._resources,
+            "left_out": list(self.left_out) or None,
+            "links": dict(self._links) or None,
+        }
+
+
+def beat(moment: int) -> dict[str, object]:
+    """Write that a run is alive: a server puts the time in when it hears of it, and expects the next within `beat` seconds."""
+    return {"beat": BEAT_SECONDS, "seen": moment}
+
+
+BEAT_SECONDS = 30

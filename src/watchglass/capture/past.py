@@ -1,0 +1,81 @@
+"""A run that is over, told in one call → its event."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from watchglass.capture import recorder
+from watchglass.capture.events import name as checked
+from watchglass.capture.events import optional_name, present, text_of
+from watchglass.capture.runs import Run, current_run, elsewhere
+from watchglass.capture.times import micros
+from watchglass.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from watchglass.capture.artifacts import Item
+    from watchglass.records import RunId, Time
+
+STATUSES = ("running", "ok", "error", "crashed")
+
+
+def log_run(  # noqa: PLR0913 - the settled public face
+    name: str,
+    *,
+    started: Time,
+    ended: Time,
+    inputs: Iterable[Item] = (),
+    outputs: Iterable[Item] = (),
+    status: str = "ok",
+    params: Mapping[str, object] | None = None,
+    version: str | None = None,
+    error: str | None = None,
+    parent: Run | str | None = None,
+) -> RunId:
+    """Record a run that is over; gives its id.
+
+    `inputs` and `outputs` are paths that exist (the file), other texts (names without content) and pairs
+    (name, value). `parent` defaults to the run around. Raises `BadInput` when it ended before it started,
+    for an unknown status, and for a value without a name.
+    """
+    begun, over = micros(started, "started"), micros(ended, "ended")
+    if over < begun:
+        message = f"run {name!r} cannot end ({ended}) before it starts ({started}); are the two swapped?"
+        raise BadInput(message)
+    if status not in STATUSES:
+        message = f"status of run {name!r} cannot be {status!r}; known: {', '.join(STATUSES)}"
+        raise BadInput(message)
+    around = current_run() if parent is None else parent
+    made = Run(checked(name, "the name of a run's component"), params, optional_name(version, "version"))
+    stands = made.around
+    event = made.event() | {
+        **_place(made, around),
+        "started": begun,
+        "ended": over,
+        "status": status,
+        "error": error if error is None else text_of(error),
+        "reads": [stands.take(item, None).edge(begun) for item in _items(inputs, "inputs")],
+        "writes": [stands.take(item, None).edge(over) for item in _items(outputs, "outputs")],
+        **stands.event(),
+    }
+    recorder.current().graph(present(event))
+    return made.id
+
+
+def _place(made: Run, around: Run | str | None) -> dict[str, object]:
+    """Say what run and trace a run is a part of."""
+    if isinstance(around, Run):
+        return {"parent": around.id, "trace": around.trace}
+    if around is not None:
+        return {"parent": checked(around, "parent"), "trace": None}
+    remote = elsewhere()
+    return {"trace": made.trace} if remote is None else {"parent": remote.parent, "trace": remote.trace}
+
+
+def _items(items: Iterable[Item], what: str) -> Iterable[Item]:
+    if isinstance(items, (str, os.PathLike)):
+        message = f"{what} cannot be {items!r} alone: a list would do, [{items!r}]"
+        raise BadInput(message)
+    return items
