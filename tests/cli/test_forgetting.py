@@ -49,6 +49,23 @@ def test_a_yes_removes_and_the_audit_lists_it(folder):
     assert "ana" not in shown.replace("officer", "")
 
 
+def test_what_else_went_and_what_stays_is_said(folder):
+    wg.init(folder)
+    wg.log_metric("spend", 3, labels={"who": "customer-ana"})
+    with wg.run("of customer-ana", params={"who": "customer-ana"}):
+        wg.log_prediction("m", features={"who": "customer-ana"}, prediction=1, id="p9")
+    recorder.close()
+    dry = run(folder, "forget", "--subject", "customer-ana", "--dry-run").stdout
+    assert "With them would go what speaks of them: 1 metric point" in dry
+    said = run(folder, "forget", "--subject", "customer-ana", "--yes").stdout
+    assert "(forgotten) stands in their place in " in said
+    assert "runs.params (1 row)" in said
+    assert (
+        "Named still, as things are found by it or it may mean another: components.name (1 row), runs.component (1 row)"
+        in said
+    )
+
+
 def test_a_condition_that_will_not_do_is_one_sentence_and_exit_code_2(folder):
     done = run(folder, "forget", "--where", "1; 2", "--model", "m", "--yes")
     assert done.returncode == 2

@@ -44,7 +44,7 @@ class What(TypedDict):
 @store_option
 @json_option
 def forget(path: str | None, *, dry: bool, yes: bool, as_json: bool, **what: Unpack[What]) -> None:
-    """Remove rows physically: predictions, labels and feedback, from files, cells, log and catalog. It cannot be taken back."""
+    """Remove rows physically: predictions, labels, feedback, log lines and metric points that speak of them. It cannot be taken back."""
     with wg.open(path) as store:
         if not (dry or yes):
             _confirm(store.forget(**what, dry=True))
@@ -62,9 +62,21 @@ def _confirm(found: Forgotten) -> None:
     click.confirm("Remove them? It cannot be taken back.", abort=True, err=True)
 
 
+def _places(told: dict[str, int]) -> str:
+    return ", ".join(f"{place} ({counted(rows, 'row')})" for place, rows in sorted(told.items()))
+
+
 def _said(done: Forgotten) -> str:
     rows = f"{counted(done.predictions, 'prediction')}, {counted(done.labels, 'label')} and {counted(done.feedback, 'event')} of feedback"
+    of_them = {"log line": done.logs, "metric point": done.metrics, "rejected line": done.rejected}
+    more = [counted(number, what) for what, number in of_them.items() if number]
     said = f"{rows} of {counted(done.ids, 'id')} {'would go' if done.dry else 'are gone'} ({counted(done.files, 'file')}, {counted(done.lines, 'line')} of the log)"
+    if more:
+        said += f"\nWith them {'would go' if done.dry else 'went'} what speaks of them: {', '.join(more)}"
+    if done.wiped:
+        said += f"\n(forgotten) {'would stand' if done.dry else 'stands'} in their place in {_places(done.wiped)}"
+    if done.left:
+        said += f"\nNamed still, as things are found by it or it may mean another: {_places(done.left)}"
     if done.aggregates is not None:
         said += f"\nRows that went with their age are still counted, in aggregates of at least {counted(done.aggregates, 'row')}"
     if done.unread:

@@ -100,7 +100,11 @@ def forget(
     `progress` is told the steps that are done and those there are. Raises `BadInput`, `UnknownName`, `StoreError`.
     """
     begun = time.monotonic()
-    with held(folder, engine, progress) as holding, engine_room() as connection:
+    with (
+        held(folder, engine, progress) as holding,
+        engine_room() as connection,
+        forget_leftovers.room_to_spill(folder, connection),
+    ):
         connection.execute("SET preserve_insertion_order = true")
         work = _Work(folder, engine, connection, holding, begun)
         for plan in [] if dry else unfinished(folder):
@@ -120,13 +124,11 @@ def _live(engine: Engine, segments: Sequence[Segment]) -> list[Segment]:
 
 
 def _sought(work: _Work, plan: Plan) -> Sought:
-    """Say what else is looked for than the rows; makes the table of its words."""
+    """Say what else is looked for than the rows."""
     columns = c.columns.c
     with work.engine.connect() as catalog:
         names = catalog.execute(sa.select(columns.name).where(columns.purpose == "subject")).scalars().all()
-    sought = Sought(plan.asked, plan.keys.ids, frozenset(names))
-    forget_told.prepare(work.connection, sought)
-    return sought
+    return Sought(plan.asked, plan.keys.ids, frozenset(names))
 
 
 def _blanked(work: _Work, plan: Plan, sought: Sought, *, dry: bool) -> Blanked:
@@ -148,6 +150,7 @@ def _looked_at(work: _Work, plan: Plan) -> Forgotten:
         with work.engine.connect() as catalog:
             for file in touched(work.folder, catalog, work.connection, model):
                 counted.add(file.kind, doomed(work.connection, file))
+    forget_told.prepare(work.connection, sought)
     for file in forget_told.told_files(work.folder, work.engine):
         counted.add(file.kind, forget_told.doomed_told(work.connection, file, sought))
     told = _record(work, plan, [counted], _blanked(work, plan, sought, dry=True))
@@ -166,9 +169,10 @@ def _carry_out(work: _Work, plan: Plan) -> Forgotten:
             table_of(work.connection, plan, model, IDS)
             changed[model] = rewrite(work.folder, work.engine, work.connection, model, work.held)
         args = (work.folder, work.engine, work.connection, sought)
+        forget_told.prepare(work.connection, sought)
         changed[_UNMODELLED] = forget_told.rewrite_told(*args, work.held)
         mirrors = forget_told.mirrors_hold(*args)
-        quarantine = forget_leftovers.search_quarantine(work.folder, sought.wanted)
+        quarantine = forget_leftovers.search_quarantine(work.folder, sought)
         told = _record(work, plan, list(changed.values()), _blanked(work, plan, sought, dry=True), quarantine)
         told = replace(told, wiped=_masked(work, sought, dry=False))  # before the catalog: nobody takes it in again
         told = _published(work, plan, sought, changed, told, mirrors=mirrors)

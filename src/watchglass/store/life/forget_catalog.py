@@ -11,15 +11,13 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
-from watchglass.store.life.forget_mentions import mentions, without
-from watchglass.store.life.forget_mentions import named as mentioned
+from watchglass.store.life.forget_mentions import without
 from watchglass.store.life.forget_texts import FIXED, INSTEAD, said_without
 from watchglass.store.mirror import MIRRORS
 from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from collections.abc import Set as AbstractSet
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -67,7 +65,7 @@ def kept_lines(transaction: Connection, plan: Plan, sought: Sought, *, dry: bool
         named = plan.asked.names & frozenset().union(*map(sought.said, texts)) if sought.everywhere else ()
         if not named and not (row.model in (None, *plan.models) and _of_rows(row.reason, row.raw, plan, sought)):
             continue
-        wiped.append({"key": row.id, "why": without(row.reason, mentioned(row.reason, sought.wanted), INSTEAD)})
+        wiped.append({"key": row.id, "why": without(row.reason, sought.named_in(row.reason), INSTEAD)})
     if wiped and not dry:
         changed = c.rejected.update().where(rejected.id == sa.bindparam("key"))
         transaction.execute(changed.values(raw=None, reason=sa.bindparam("why")), wiped)
@@ -75,17 +73,17 @@ def kept_lines(transaction: Connection, plan: Plan, sought: Sought, *, dry: bool
 
 
 def _of_rows(reason: str, raw: str | None, plan: Plan, sought: Sought) -> bool:
-    return mentions(reason, sought.wanted) or (raw is not None and _speaks(raw, plan, sought.wanted))
+    return bool(sought.named_in(reason)) or (raw is not None and _speaks(raw, plan, sought))
 
 
-def _speaks(raw: str, plan: Plan, wanted: AbstractSet[str]) -> bool:
+def _speaks(raw: str, plan: Plan, sought: Sought) -> bool:
     """Say whether a kept line is of a row that goes, or has the name as a value; of one that cannot be read, whether it mentions them."""
     try:
         event = json.loads(raw)
     except (ValueError, RecursionError):
-        return mentions(raw, wanted)
+        return bool(sought.named_in(raw))
     if not isinstance(event, dict):
-        return mentions(raw, wanted)
+        return bool(sought.named_in(raw))
     model, environment = event.get("model"), event.get("environment")
     of = plan.keys.with_id(str(event.get("id"))) if event.get("id") is not None else ()
     same = any(model in (None, key[0]) and environment in (None, key[1]) for key in of)

@@ -19,7 +19,7 @@ from watchglass.store.life.forget_find import live_files
 from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import duckdb
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from watchglass.store.life.forget_held import Held
 
 IDS = "ids"
+_PORTION = 50_000
+"""Ids whose counts are worked out at once: all rows of an id fall into one portion, and memory stays what that takes."""
 Value = tuple[str, str, str]
 """(role, name, text): what a row had in a column of text."""
 
@@ -171,17 +173,20 @@ def _cells(
     folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, model: str, done: Rewritten, had: set[Value]
 ) -> None:
     """Take the rows out of the counts: all cells of the model become one file, in which a sum of nothing is no line."""
-    less = uncount(folder, engine, connection, model, IDS)
-    if less is None:
-        return
-    draft = folder.tables / str(less["path"])
+    drafts: list[Path] = []
     try:
+        for _ in _portions(connection):
+            less = uncount(folder, engine, connection, model, "portion")
+            drafts += [] if less is None else [folder.tables / str(less["path"])]
+        if not drafts:
+            return
         old = _cell_files(engine, model)
         before = [folder.tables / path for _, path, _ in old]
-        summed = coarser.source(engine, model, _read([draft, *before]))
+        summed = coarser.source(engine, model, _read([*drafts, *before]))
         written = write_summed(folder, connection, model, summed)
     finally:
-        parquet.delete(draft)
+        for draft in drafts:
+            parquet.delete(draft)
     done.out += [seq for seq, _, _ in old]
     done.cells, done.uncounted = len(old), True
     after = []
@@ -189,6 +194,17 @@ def _cells(
         done.new.append({**written, "origin": max((origin or seq for seq, _, origin in old), default=0)})
         after = [folder.tables / str(written["path"])]
     done.values |= (had & _counted(connection, before)) - _counted(connection, after)
+
+
+def _portions(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Make the table `portion` of some of the ids, again and again, until each was in one."""
+    count = int((connection.execute(f"SELECT count(*) FROM {IDS}").fetchone() or (0,))[0])
+    portions = -(-count // _PORTION)
+    for place in range(portions):
+        chosen = f"SELECT * FROM {IDS} WHERE hash(id) % {portions} = {place}"
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE portion AS {chosen}")
+        yield
+    connection.execute("DROP TABLE IF EXISTS portion")
 
 
 def _read(paths: Sequence[Path]) -> str:

@@ -97,7 +97,11 @@ class Sought:
 
     def said(self, text: str) -> frozenset[str]:
         """Give the names and ids that a text holds and that mean the same wherever they stand."""
-        return frozenset(one for one in named(text, self.wanted) if telling(one))
+        return frozenset(one for one in self.named_in(text) if telling(one))
+
+    def named_in(self, text: str) -> frozenset[str]:
+        """Give the names and ids that a text holds between quotes or as words of their own; many ids as whole words alone."""
+        return named(text, self.about.names) | named(text, self.ids)
 
     def of_row(self, fields: object, text: object) -> bool:
         """Say whether a log line or a metric point is of them: a field or its text tells a name or an id.
@@ -113,7 +117,8 @@ class Sought:
             surely &= one is None or name in told
         found = self.said(text) if isinstance(text, str) else frozenset[str]()
         for name, value in _leaves(told):
-            if name in (_KEYED | self.fields) and (shown := _text(value)) in self.wanted:
+            shown = _text(value)
+            if shown in self.wanted and (name in (_KEYED | self.fields) or (isinstance(value, str) and telling(shown))):
                 found |= {shown}
             elif isinstance(value, str):
                 found |= self.said(value)

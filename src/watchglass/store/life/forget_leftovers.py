@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import time
-from contextlib import suppress
+import uuid
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -12,7 +15,6 @@ import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store.folder import sync_folder
-from watchglass.store.life.forget_mentions import mentions
 from watchglass.store.mirror import MIRRORS
 from watchglass.store.parquet import delete
 from watchglass.store.quarantine import quarantine_of
@@ -21,12 +23,13 @@ from watchglass.store.segments import is_sealed
 from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
     from watchglass.store.folder import Folder
+    from watchglass.store.life.forget_keys import Sought
 
 _NEW: Final = 5.0  # seconds: a reader makes its room before it locks it
 _NOTE: Final = ".why.json"
@@ -76,6 +79,21 @@ def empty_rooms(folder: Folder) -> None:
                 path.unlink(missing_ok=True)
 
 
+@contextmanager
+def room_to_spill(folder: Folder, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let DuckDB spill below the store, and nowhere else: what a killed forget leaves there, the next one deletes."""
+    room = folder.scratch / f"forget-{uuid.uuid4().hex}"
+    room.mkdir(parents=True)
+    handle = os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        connection.execute(f"SET temp_directory = {literal(str(room.absolute() / 'spill'))}")
+        yield
+    finally:
+        os.close(handle)
+        shutil.rmtree(room, ignore_errors=True)
+
+
 def _emptied(room: Path) -> None:
     with suppress(FileNotFoundError):
         new = time.time() - room.stat().st_mtime < _NEW
@@ -88,7 +106,7 @@ def _emptied(room: Path) -> None:
             room.rmdir()
 
 
-def search_quarantine(folder: Folder, wanted: AbstractSet[str]) -> tuple[int, int]:
+def search_quarantine(folder: Folder, sought: Sought) -> tuple[int, int]:
     """Delete the files in quarantine that speak of the rows, their notes too; gives how many, and how many could not be read.
 
     What lies there was taken as it is by nobody, so a file goes as a whole.
@@ -97,7 +115,7 @@ def search_quarantine(folder: Folder, wanted: AbstractSet[str]) -> tuple[int, in
     for path in sorted(home.iterdir()) if home.is_dir() else []:
         if path.name.endswith(_NOTE) or not path.is_file():
             continue
-        held = _holds(path, wanted)
+        held = _holds(path, sought)
         unread += held is None
         if held:
             gone += 1
@@ -108,17 +126,17 @@ def search_quarantine(folder: Folder, wanted: AbstractSet[str]) -> tuple[int, in
     return gone, unread
 
 
-def _holds(path: Path, wanted: AbstractSet[str]) -> bool | None:
+def _holds(path: Path, sought: Sought) -> bool | None:
     """Say whether a file holds one of the texts; None where that cannot be told."""
     if ".parquet" not in path.name or path.suffix in (".json", ".ids"):
-        return mentions(path.read_bytes().decode("utf-8", "replace"), wanted)
+        return bool(sought.named_in(path.read_bytes().decode("utf-8", "replace")))
     connection = duckdb.connect()
     try:
         relation = connection.sql(f"FROM read_parquet({literal(str(path))})")
         texts = ", ".join(f"to_json({identifier(name)})::VARCHAR" for name in relation.columns)
         rows = connection.execute(f"SELECT concat_ws(' ', {texts}) FROM read_parquet({literal(str(path))})")
         while part := rows.fetchmany(10_000):
-            if any(mentions(text, wanted) for (text,) in part):
+            if any(sought.named_in(text) for (text,) in part):
                 return True
     except duckdb.Error:
         return None

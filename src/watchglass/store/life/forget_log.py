@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from watchglass.store.life.forget_keys import FIELDS, MESSAGE
-from watchglass.store.life.forget_mentions import mentions, written
+from watchglass.store.life.forget_mentions import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -92,7 +92,7 @@ def _kind(raw: bytes, keys: Keys, sought: Sought) -> str | None:
         return None  # a row of another id, as nearly all are: not worth parsing
     event = _event(raw)
     if event is None or event.get("kind") == "rejected":
-        return "other" if mentions(raw.decode("utf-8", "replace"), sought.wanted) else None
+        return "other" if sought.named_in(raw.decode("utf-8", "replace")) else None
     if (kind := event.get("kind")) in FIELDS:
         return str(kind) if sought.of_row(event.get(FIELDS[str(kind)]), event.get(MESSAGE[str(kind)])) else None
     if event.get("kind") in OF_ID and key_of(event) in keys:

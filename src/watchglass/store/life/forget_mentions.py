@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ SHORT: Final = 4
 """A shorter text is meant only where it stands between quotes: without them it may be any word or number."""
 _NUMBER: Final = re.compile(r"[-+.:\d\s]+")
 _ENDS: Final = ".:;!?"
+_WORDS: Final = re.compile(r"[^\s\"',{}\[\]()]+")
 _PIECES: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'|([^\s"\',{}\[\]()]+)')
 
 
@@ -81,13 +83,13 @@ def without(text: str, wanted: AbstractSet[str], instead: str) -> str:
 
 
 def _pieces(text: str) -> set[str]:
-    found = set()
+    found: set[str] = set()
     for double, single, bare in _PIECES.findall(text):
-        word = bare.strip(_ENDS)
-        found |= {double, single, *(part for part in (bare, word) if len(part) >= SHORT)}
+        inside = double
         if "\\" in double:
-            try:
-                found.add(json.loads(f'"{double}"'))
-            except ValueError:
-                continue
+            with suppress(ValueError):
+                inside = json.loads(f'"{double}"')
+        found |= {double, inside, single}
+        for word in _WORDS.findall(f"{inside} {single} {bare}"):
+            found.update(part for part in (word, word.strip(_ENDS)) if len(part) >= SHORT)
     return found

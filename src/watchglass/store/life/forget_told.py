@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TOLD: Final = {"logs": "log", "metrics": "metric"}
 _WORDS: Final = "sought_words"
 _WORD: Final = re.compile(r"[^\s\"',{}\[\]():;.!?]+")
+_MEMORY: Final = "192MB"
+"""Files of seven narrow columns need no more, beside a million words; what does not fit is spilt."""
 _AT_ONCE: Final = 10_000
 
 
@@ -37,8 +39,8 @@ def told_files(folder: Folder, engine: Engine, kinds: tuple[str, ...] = tuple(TO
 
 def prepare(connection: duckdb.DuckDBPyConnection, sought: Sought) -> None:
     """Make the table of the first words of all that is looked for, where that is more than a few."""
-    if len(sought.wanted) > FEW:
-        words = ((found[0],) for text in sought.wanted if (found := _WORD.search(text)))
+    if len(sought.ids) > FEW:
+        words = ((found[0],) for text in sought.ids if (found := _WORD.search(text)))
         texts_of(connection, _WORDS, ("word",), words)
 
 
@@ -61,12 +63,14 @@ def doomed_told(connection: duckdb.DuckDBPyConnection, file: File, sought: Sough
 
 def _may_hold(texts: str, sought: Sought, file: File) -> str:
     """Write the condition that a row may hold one of the texts: it is cheap, and lets through more than what holds one."""
-    if len(sought.wanted) <= FEW:
-        ways = sorted({way for text in sought.wanted for way in written(text)})
-        return " OR ".join(f"contains({texts}, {literal(way)})" for way in ways) or "false"
+    few = sought.wanted if len(sought.ids) <= FEW else sought.about.names
+    ways = sorted({way for text in few for way in written(text)})
+    held = " OR ".join(f"contains({texts}, {literal(way)})" for way in ways) or "false"
+    if few is sought.wanted:
+        return held
     words = f"unnest(regexp_extract_all({texts}, {literal(_WORD.pattern)}))"
     inner = f"SELECT file_row_number AS place, {words} AS word FROM {source(file)}"
-    return f"file_row_number IN (SELECT place FROM ({inner}) SEMI JOIN {_WORDS} USING (word))"
+    return f"{held} OR file_row_number IN (SELECT place FROM ({inner}) SEMI JOIN {_WORDS} USING (word))"
 
 
 def rewrite_told(
@@ -76,7 +80,9 @@ def rewrite_told(
     done = Rewritten()
     files = told_files(folder, engine)
     held.expect(len(files))
+    limit = (connection.execute("SELECT current_setting('memory_limit')").fetchone() or ("",))[0]
     try:
+        connection.execute(f"SET memory_limit = '{_MEMORY}'")
         for file in files:
             if rows := doomed_told(connection, file, sought):
                 without(folder, connection, file, rows, done)
@@ -84,6 +90,8 @@ def rewrite_told(
     except BaseException:
         done.drop(folder)
         raise
+    finally:
+        connection.execute(f"SET memory_limit = {literal(limit)}")
     return done
 
 
