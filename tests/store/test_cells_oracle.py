@@ -194,6 +194,7 @@ def test_a_batch_ends_where_a_transaction_would_hold_too_many_rows(bench, monkey
     assert bench.follow() == 3
     with bench.engine.connect() as connection:
         files = connection.execute(sa.select(sa.func.count()).where(c.files.c.kind == "cells")).scalar_one()
-        marks = dict(connection.execute(sa.select(c.watermarks.c.name, c.watermarks.c.seq)).all())
+        named = c.watermarks.c.name.in_(("cells", "rows"))
+        marks = dict(connection.execute(sa.select(c.watermarks.c.name, c.watermarks.c.seq).where(named)).all())
     assert (files, marks) == (3, {"cells": 3, "rows": 3})
     assert summed(bench) == oracle(predictions, [], FEATURES, ("site",), frozen_of(bench))

@@ -8,7 +8,7 @@ its rows were counted from the files whose place it took.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from watchglass.store import catalog as c
 from watchglass.store.compact import engine_room
 from watchglass.store.deltas import Deltas
+from watchglass.store.eras import drop_eras, keep_eras
 from watchglass.store.labelled import Joined, count_labels
 from watchglass.store.labels.indexes import files_of
 from watchglass.store.labels.marks import Marks, marks_of, set_marks
@@ -154,7 +155,7 @@ class _Work:
 
     def count(self, model: str, batch: Sequence[Pending], due: _Due | None) -> Counted:
         """Count the rows of one model in a batch, with `due` what its labels change, and write the cells."""
-        tally = Tally.of(self.engine, model, Deltas(self.connection))
+        tally = Tally.of(self.folder, self.engine, model, Deltas(self.connection))
         live = files_of(self.folder, self.engine, self.connection, model, "predictions")
         chosen = {self.folder.tables / f.path for f in batch if (f.model, f.kind) == (model, "predictions")}
         new = [file for file in live if file.path in chosen]
@@ -168,9 +169,10 @@ class _Work:
         self.connection.execute("SET preserve_insertion_order = true; SET threads = 1")
         old = [file for file in live if file.position < new[0].position]
         repeats = repeats_in(self.folder, self.connection, tally.name, old, new)
-        count_rows(replace(tally, sign=-1), repeats.withdrawn, "withdrawn")
+        count_rows(tally, repeats.withdrawn, "withdrawn")
         for file in new:
             count(tally, repeats.source(str(file.path)), self.lasting.hold_on)
+            tally.counted(file.position)
         return repeats
 
     def _join(self, tally: Tally, live: Sequence[Indexed], due: _Due, repeats: Repeats) -> None:
@@ -178,7 +180,7 @@ class _Work:
         predictions, labels = ([file for file in files if file.position <= due.until] for files in (live, labels))
         self.connection.execute("SET preserve_insertion_order = false; RESET threads")
         repeated = partial(all_repeated, self.connection, self.engine, tally.name, repeats)
-        count_labels(self.connection, Joined(predictions, labels, due.marks.cells), tally.tags, repeated)
+        count_labels(self.connection, Joined(predictions, labels, due.marks.cells), tally.eras, repeated)
         self.lasting.hold_on()
 
 
@@ -186,6 +188,7 @@ def _publish(engine: Engine, lease: Lease, published: Sequence[Counted], marks: 
     """List the new cells, keep the frames and move the watermarks, all or nothing."""
     with writing(engine) as transaction:
         lease.check(transaction)
+        drop_eras(transaction)
         for tally, repeats, values in published:
             for name, frozen in tally.frozen.items():
                 chosen = (
@@ -193,6 +196,7 @@ def _publish(engine: Engine, lease: Lease, published: Sequence[Counted], marks: 
                 )
                 transaction.execute(c.columns.update().where(chosen).values(**frozen))
             keep(transaction, tally.name, repeats)
+            keep_eras(transaction, tally.name, tally.eras)
             if values is not None:
                 transaction.execute(c.files.insert(), [values])
         set_marks(transaction, marks)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from watchglass.store.eras import Eras
     from watchglass.store.labels.indexes import Hashes, Indexed
 
 MANY: Final = 4
@@ -58,9 +59,7 @@ class Joined:
         )
 
 
-def count_labels(
-    connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str], repeated: Callable[[], str]
-) -> None:
+def count_labels(connection: duckdb.DuckDBPyConnection, files: Joined, eras: Eras, repeated: Callable[[], str]) -> None:
     """Add to the table `cells` what the new files change: what all files say less what the old ones said.
 
     `repeated` makes and names a table (environment, id) of all ids of the model that have more than one row.
@@ -70,19 +69,25 @@ def count_labels(
         return  # labels before their predictions wait in their files
     if MANY * sum(file.rows for file in new) >= sum(file.rows for file in (*files.predictions, *files.labels)):
         several = repeated()
-        _join(connection, files, tags, several, 1)
-        _join(connection, files.old(), tags, several, -1)
+        _join(connection, files, eras, several, 1)
+        _join(connection, files.old(), eras, several, -1)
     else:
-        _look_up(connection, files, tags)
+        _look_up(connection, files, eras)
 
 
-def _join(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str], repeated: str, sign: int) -> None:
+def _join(connection: duckdb.DuckDBPyConnection, files: Joined, eras: Eras, repeated: str, sign: int) -> None:
     """Join all labels with all predictions; the labels of ids that have several are put in turn before."""
     if not files.predictions or not files.labels:
         return
+    lost = losers(connection, files.predictions, repeated)
     predictions = f"(SELECT * FROM {_all(files.predictions)})"
-    if lost := losers(connection, files.predictions, repeated):
-        predictions = f"(FROM {rows_of(files.predictions)} ANTI JOIN {lost} USING (filename, file_row_number))"
+    if lost or not all(map(eras.always, eras.tags)):
+        places = ", ".join(f"({literal(str(file.path))}, {file.position})" for file in files.predictions)
+        predictions = (
+            f"(FROM {rows_of(files.predictions)} JOIN (VALUES {places}) places(filename, position) USING (filename))"
+        )
+    if lost:
+        predictions = f"(FROM {predictions} ANTI JOIN {lost} USING (filename, file_row_number))"
     steps = once(f"SELECT * FROM {_all(files.labels)}")
     hashes = file_hashes(files.labels)
     hashes.sort()
@@ -94,14 +99,14 @@ def _join(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[s
             f"CREATE OR REPLACE TEMP TABLE said_of_several AS {_SAID} {labels} SEMI JOIN several USING (row_key)"
         )
         steps = f"{once(f'{_SAID} {labels} ANTI JOIN several USING (row_key)')} UNION ALL {in_turn('SELECT *, 1 AS sign FROM said_of_several')}"
-    contribute(connection, served(connection, predictions, tags), steps, sign, tags)
+    contribute(connection, served(connection, predictions, eras), steps, sign, eras.tags)
 
 
 def _all(files: Sequence[Indexed]) -> str:
     return f"read_parquet([{', '.join(literal(str(file.path)) for file in files)}], union_by_name = true)"
 
 
-def _look_up(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequence[str]) -> None:
+def _look_up(connection: duckdb.DuckDBPyConnection, files: Joined, eras: Eras) -> None:
     """Find the rows and labels that the new files touch by the indexes, and tell what is said of them now from what was."""
     new = files.new(files.predictions)
     met = _met(new, files.labels) if new else []
@@ -111,7 +116,8 @@ def _look_up(connection: duckdb.DuckDBPyConnection, files: Joined, tags: Sequenc
     if not told:
         return
     source = f"(SELECT * FROM {keyed(hit)} JOIN served_rows USING (row_key))"
-    predictions = served(connection, source, tags, more=", row_key, position")
+    tags = eras.tags
+    predictions = served(connection, source, eras, more=", row_key, position")
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE said_now AS SELECT environment, id, label, time, position, several"
         f" FROM {keyed(told)} JOIN said_rows USING (row_key)"

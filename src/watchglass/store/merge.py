@@ -20,6 +20,7 @@ from watchglass.store import catalog as c
 from watchglass.store import parquet
 from watchglass.store.compact import engine_room
 from watchglass.store.deltas import write_summed
+from watchglass.store.eras import apart
 from watchglass.store.labels.feedback import SEEN
 from watchglass.store.labels.late import LOOKED_AT
 from watchglass.store.leases import hold
@@ -83,27 +84,29 @@ def merge(folder: Folder, engine: Engine, at_most: int | None = None) -> int:
 def _due(folder: Folder, engine: Engine, kind: str, model: str) -> list[Part] | None:
     """Choose the next group of a table; None when nothing is to be merged.
 
-    Predictions are merged with such as have the same columns: where a file has none for a feature, its rows were not
-    counted as missing there, and who takes them out of the cells must still see that.
+    Predictions are merged with such as have the same columns and were counted under the same slices: where a file has
+    none for a feature, its rows were not counted as missing there, and who takes them out of the cells must still see that.
     """
     for group in groups(_parts(engine, kind, model), cells=kind == "cells"):
         if kind != "predictions":
             return group
-        for alike in _alike(folder, group):
+        for alike in _alike(folder, engine, model, group):
             if len(alike) >= FAN_IN and 2 * _files_after(alike) <= len(alike):
                 return alike
     return None
 
 
-def _alike(folder: Folder, group: Sequence[Part]) -> list[list[Part]]:
-    """Part files by their columns."""
+def _alike(folder: Folder, engine: Engine, model: str, group: Sequence[Part]) -> list[list[Part]]:
+    """Part files by their columns, and by the era in which they were counted."""
     listed = ", ".join(literal(str(folder.tables / part.path)) for part in group)
     with engine_room() as connection:
         query = f"SELECT file_name, string_agg(name, chr(31) ORDER BY name) FROM parquet_schema([{listed}]) GROUP BY file_name"
         columns = dict(connection.execute(query).fetchall())
-    found: dict[str, list[Part]] = {}
-    for part in group:
-        found.setdefault(columns[str(folder.tables / part.path)], []).append(part)
+    with engine.connect() as catalog:
+        eras = apart(catalog, model, [part.origin for part in group])
+    found: dict[tuple[str, int], list[Part]] = {}
+    for part, era in zip(group, eras, strict=True):
+        found.setdefault((columns[str(folder.tables / part.path)], era), []).append(part)
     return list(found.values())
 
 

@@ -15,8 +15,9 @@ from watchglass.profile.counting import Places, Rows, count_codes, count_numbers
 from watchglass.store import catalog as c
 from watchglass.store.countable import Countable, Known, Stretch, fragment, known_values, look, stretches, texts_of
 from watchglass.store.deltas import Deltas, Groups
+from watchglass.store.eras import Era, Eras, eras_of
 from watchglass.store.models import Feature, features_of, model_named
-from watchglass.store.quoting import literal
+from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from watchglass.profile.counting import Counts
+    from watchglass.store.folder import Folder
 
 OTHER = "\x1fother"  # a control character, so that no real value is taken for it
 CATEGORIES = 1000
 FRAME_ROWS = 20_000
+UNFRAMED: tuple[float, tuple[int, ...]] = (0.0, ())
+"""How a column is counted whose first number is still to come: on the plain grid, infinities in the first coarse bin."""
 
 
 @dataclass(slots=True)
@@ -41,19 +45,33 @@ class Tally:
     reference: int
     deltas: Deltas
     name: str
+    eras: Eras
     sign: int = 1  # −1: what is counted is taken away, by the columns as they are frozen
+    unframed: frozenset[str] = frozenset()  # columns whose infinities are counted without a frame
     frozen: dict[str, dict[str, object]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, engine: Engine, name: str, deltas: Deltas) -> Tally:
+    def of(cls, folder: Folder, engine: Engine, name: str, deltas: Deltas) -> Tally:
         """Read what is registered of a model."""
         with engine.connect() as catalog:
+            eras = eras_of(folder, catalog, deltas.connection, name)
             model = model_named(catalog, name)
             query = sa.select(c.columns.c.name).where(c.columns.c.model == name, c.columns.c.role == "tag")
             present = set(catalog.execute(query).scalars())
             features = {feature.name: feature for feature in features_of(catalog, name)}
         tags = tuple(sorted(tag for tag in model.slices if tag in present))
-        return cls(features, tags, model.reference, deltas, name)
+        unframed = frozenset(eras.found[-1].unframed if eras.found else ())
+        return cls(features, tags, model.reference, deltas, name, eras, unframed=unframed)
+
+    def counted(self, position: int) -> None:
+        """Say that the rows of a file were counted as things are now."""
+        self.unframed = frozenset(name for name in self.unframed if self.features[name].centre is None)
+        self.eras = self.eras.and_then(Era(position, self.tags, tuple(sorted(self.unframed))))
+
+    def away(self, position: int) -> Tally:
+        """Give what takes the rows of a file away, as they were counted."""
+        era = self.eras.at(position)
+        return replace(self, sign=-1, tags=era.tags, unframed=frozenset(era.unframed))
 
     def freeze(self, feature: Feature, **values: object) -> None:
         """Keep what is frozen of a column from now on; the catalog gets it with the counts."""
@@ -79,11 +97,16 @@ def count(tally: Tally, source: str, after: Callable[[], None] = lambda: None) -
         if feature.type in ("text", "boolean")
     }
     slices = [_slices(connection, tally, tag, file) for tag in file.tags]
+    unframed = set(tally.unframed if tally.sign < 0 else ())
     for stretch in stretches(connection, file, numbers, texts):
         groups = _groups(tally, file, stretch)
         _add_rows(tally, stretch.rows, groups, slices)
         for name in numbers:
-            centre, edges = _frame(tally, name, stretch)
+            centre, edges = UNFRAMED if name in unframed else _frame(tally, name, stretch, file)
+            if not edges:
+                unframed.add(name)
+                if np.isinf(stretch.columns[name]).any():
+                    tally.unframed |= {name}
             counts = count_numbers(stretch.columns[name], centre, edges, stretch.rows)  # type: ignore[arg-type]  # doubles
             _add(tally, groups, slices, counts, (name, "number", "coarse"))
         for name, known in texts.items():
@@ -103,25 +126,37 @@ def _dictionary(connection: duckdb.DuckDBPyConnection, tally: Tally, file: Count
     return known
 
 
-def _frame(tally: Tally, name: str, stretch: Stretch) -> tuple[float, tuple[int, ...]]:
-    """Give the centre and the coarse edges of a column, frozen when its first values come.
+def _frame(tally: Tally, name: str, stretch: Stretch, file: Countable) -> tuple[float, tuple[int, ...]]:
+    """Give the centre and the coarse edges of a column, frozen when its first numbers come: a file is counted in one frame.
 
-    They come from the earliest rows, those of the windows that alarms learn from, never from later ones or such as are taken away.
+    They come from the earliest rows, those of the windows that alarms learn from, and from later ones only where these
+    have no number; never from such as are taken away.
     """
     feature = tally.features[name]
     if feature.centre is not None:
         return feature.centre, feature.edges
     if tally.sign < 0:
-        return 0.0, ()
+        return UNFRAMED
     order = slice(None) if (np.diff(stretch.time) >= 0).all() else np.argsort(stretch.time, kind="stable")
     days = stretch.time[order] // 86_400_000_000
     early = int((days < days[0] + tally.reference).sum())
     first = np.asarray(stretch.columns[name], dtype=np.float64)[order][: min(early, FRAME_ROWS)]
     if not np.isfinite(first).any():
-        return 0.0, ()  # nothing seen yet: count on the plain grid until something is
+        first = _numbers(tally.deltas.connection, file, name)
+    if not len(first):
+        return UNFRAMED
     frame = frame_of(first)
     tally.freeze(feature, centre=frame.centre, scale=frame.scale, edges=frame.edges)
     return frame.centre, frame.edges
+
+
+def _numbers(connection: duckdb.DuckDBPyConnection, file: Countable, name: str) -> NDArray[np.float64]:
+    """Read the earliest numbers of a column."""
+    query = (
+        f"SELECT TRY_CAST(features.{identifier(name)} AS DOUBLE) AS v FROM {file.source}"
+        f" WHERE time IS NOT NULL AND isfinite(v) ORDER BY time, file_row_number LIMIT {FRAME_ROWS}"
+    )
+    return np.ma.getdata(connection.execute(query).fetchnumpy()["v"]).astype(np.float64, copy=False)
 
 
 class _Slices(NamedTuple):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from watchglass.store.eras import Eras
+
 PAIR: Final = 2
 # without coalesce a wrong text would be NULL, as no number is, and taking a right one back would be lost
 SAME: Final = (
@@ -39,8 +41,12 @@ def slice_sets(tags: Sequence[str], largest: int) -> list[tuple[str, ...]]:
     return [chosen for size in range(largest + 1) for chosen in combinations(tags, size)]
 
 
-def served(connection: duckdb.DuckDBPyConnection, source: str, tags: Sequence[str], *, more: str = "") -> str:
-    """Write the SELECT of what labels need of a relation of predictions, and `more`; a tag that it lacks is NULL."""
+def served(connection: duckdb.DuckDBPyConnection, source: str, eras: Eras, *, more: str = "") -> str:
+    """Write the SELECT of what labels need of a relation of predictions, and `more`.
+
+    A tag that the relation lacks is NULL, and so is one that was no slice when a row was counted; where eras have different
+    slices, the relation says of each row the `position` of its file.
+    """
     kinds = {column: kind for column, kind, *_ in connection.execute(f"DESCRIBE FROM {source}").fetchall()}
     weight = "coalesce(weight, 1)" if "weight" in kinds else "1"
     there = (
@@ -49,10 +55,14 @@ def served(connection: duckdb.DuckDBPyConnection, source: str, tags: Sequence[st
         else set()
     )
     kept = "".join(
-        f", {f'tags.{identifier(tag)}' if tag in there else 'NULL::VARCHAR'} AS {identifier(f'tag {tag}')}"
-        for tag in tags
+        f", {_tag(tag, eras) if tag in there else 'NULL::VARCHAR'} AS {identifier(f'tag {tag}')}" for tag in eras.tags
     )
     return f"SELECT id, environment, version, time, prediction, {weight}::BIGINT AS weight{kept}{more} FROM {source} WHERE time IS NOT NULL"
+
+
+def _tag(tag: str, eras: Eras) -> str:
+    value = f"tags.{identifier(tag)}"
+    return value if eras.always(tag) else f"CASE WHEN {eras.sliced(tag)} THEN {value} END"
 
 
 def once(labels: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from watchglass.store.deltas import Deltas
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import duckdb
     from sqlalchemy.engine import Engine
 
+    from watchglass.store.eras import Era
     from watchglass.store.folder import Folder
     from watchglass.store.labels.indexes import Indexed
 
@@ -31,7 +31,7 @@ def uncount(
     files as far as they are counted. The caller holds the lease "cells" from before until it has published this row
     together with the files that no longer have the rows. What is frozen of the columns stays as it is.
     """
-    tally = replace(Tally.of(engine, model, Deltas(connection)), sign=-1)
+    tally = Tally.of(folder, engine, model, Deltas(connection))
     wanted = Wanted.of(hashes_in(connection, ids))
     with engine.connect() as catalog:
         marks = marks_of(catalog)
@@ -45,9 +45,10 @@ def uncount(
         joined = counted_rows(connection, joined, wanted, ids)
     told = locate(connection, labels, wanted, "told_rows")
     if joined and told:
-        chosen = f"(FROM {rows_of(joined)} SEMI JOIN chosen USING (filename, file_row_number))"
+        places = "(SELECT filename, file_row_number, position FROM chosen)"
+        chosen = f"(FROM {rows_of(joined)} JOIN {places} USING (filename, file_row_number))"
         said = f"SELECT environment, id, label, time, 1 AS sign FROM {rows_of(told)} SEMI JOIN told_rows USING (filename, file_row_number)"
-        contribute(connection, served(connection, chosen, tally.tags), in_turn(said), -1, tally.tags)
+        contribute(connection, served(connection, chosen, tally.eras), in_turn(said), -1, tally.eras.tags)
     return tally.deltas.write(folder, model)
 
 
@@ -66,21 +67,22 @@ def counted_rows(
 
 
 def count_rows(tally: Tally, files: Sequence[Indexed], chosen: str) -> None:
-    """Count the chosen rows (filename, file_row_number) of some files.
+    """Take the chosen rows (filename, file_row_number) of some files away, as they were counted.
 
-    Files of the same columns are counted together: where a file lacks a column, its rows were not counted as missing there.
+    Files of the same columns and of one era go together: where a file lacks a column, its rows were not counted as missing
+    there, and before a slice was declared not under it.
     """
     connection = tally.deltas.connection
-    alike: dict[frozenset[str], list[Indexed]] = {}
+    alike: dict[tuple[frozenset[str], Era], list[Indexed]] = {}
     for file in files:
-        alike.setdefault(_features(connection, file), []).append(file)
+        alike.setdefault((_features(connection, file), tally.eras.at(file.position)), []).append(file)
     for group in alike.values():
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE taken AS SELECT * EXCLUDE (filename, file_row_number),"
             f" (row_number() OVER () - 1)::BIGINT AS file_row_number FROM {rows_of(group)}"
             f" SEMI JOIN {chosen} USING (filename, file_row_number)"
         )
-        count(tally, "taken")
+        count(tally.away(group[0].position), "taken")
     connection.execute("DROP TABLE IF EXISTS taken")
 
 
