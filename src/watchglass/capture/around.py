@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from watchglass import settings
 from watchglass.capture import code, recorder
+from watchglass.capture.artifacts import unread
 from watchglass.capture.budget import Spending, budget
 from watchglass.capture.drops import shielded
 from watchglass.capture.environment import announced
+from watchglass.capture.forking import whole
 from watchglass.capture.origin import host
 from watchglass.capture.resources import measured, used
 from watchglass.capture.taking import taken
@@ -54,9 +57,20 @@ class Surroundings:
         if here.sender is not None:
             self._resources = beat(0)
 
-    def take(self, thing: object, name: object) -> Artifact:
-        """Describe what the run reads or writes, within the budget. Raises `BadInput` for a value without a name."""
-        return taken(thing, name, self.spending, self.left_out)
+    def take(self, thing: object, name: object, keep: object = None) -> Artifact:
+        """Describe what the run reads or writes, within the budget, and keep of it what `keep` says (setting artifacts).
+
+        Raises `BadInput` for a value without a name, and for a `keep` that is not known.
+        """
+        policy = settings.resolve(settings.ARTIFACTS, keep)
+        if policy == "none" and (bare := unread(thing, name)) is not None:
+            return bare
+        artifact = taken(thing, name, self.spending, self.left_out)
+        if policy in ("none", "hash") or artifact.version is None or artifact is thing:
+            return artifact
+        with whole:
+            from watchglass.capture.keeping import kept  # noqa: PLC0415 - only where something is kept
+        return kept(artifact, thing[1] if name is None and isinstance(thing, tuple) else thing, policy, self)
 
     def finish(self) -> None:
         """Look at what was used, and what is still lacking."""

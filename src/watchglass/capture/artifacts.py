@@ -83,6 +83,15 @@ def named(name: str, value: object) -> Artifact:
     return Artifact(name, content.version, about)
 
 
+def unread(thing: object, name: object) -> Artifact | None:
+    """Take the name alone of what `given` takes, and read nothing; None for what has no name."""
+    if name is None and isinstance(thing, tuple) and thing:
+        name = thing[0]
+    found = thing if name is None else name
+    text = os.fspath(found) if isinstance(found, os.PathLike) else found
+    return Artifact(text, None, {"kind": "name"}) if isinstance(text, str) and text else None
+
+
 def _is_file(text: str) -> bool:
     try:
         return os.path.isfile(text)  # noqa: PTH113 - a text that may be no path at all

@@ -139,17 +139,18 @@ class Run:
         self._writes: list[dict[str, object]] = []
         self._token: Token[Run | None] | None = None
 
-    def read(self, thing: object, name: str | Query | None = None) -> str | None:
+    def read(self, thing: object, name: str | Query | None = None, keep: str | None = None) -> str | None:
         """Record that this run reads something now; gives the version of its content, None when only a name is known.
 
         A text that is an existing file's path is that file, another text alone a name without content; with `name`
         (or as a pair (name, value)) any value is its content: a frame, an array, a dict, a fitted model, a text.
+        `keep` says how much of it the store keeps: none, hash, profile, sample or full (capture/keeping.py).
         """
-        return self._edge("read", thing, name)
+        return self._edge("read", thing, name, keep)
 
-    def write(self, thing: object, name: str | Query | None = None) -> str | None:
+    def write(self, thing: object, name: str | Query | None = None, keep: str | None = None) -> str | None:
         """Record that this run writes something now; takes and gives what `read` does."""
-        return self._edge("write", thing, name)
+        return self._edge("write", thing, name, keep)
 
     def param(self, name: str, value: object) -> None:
         """Record a parameter; the latest value of a name stays."""
@@ -258,10 +259,10 @@ class Run:
         """Mark all that this run writes from now on: readers of it are warned."""
         self._quarantined = True
 
-    def _edge(self, kind: Literal["read", "write"], thing: object, name: object) -> str | None:
+    def _edge(self, kind: Literal["read", "write"], thing: object, name: object, keep: object) -> str | None:
         self._check_open()
         moment = now()
-        artifact = self.around.take(thing, name)
+        artifact = self.around.take(thing, name, keep)
         here = recorder.current()
         edge = artifact.edge(moment)
         if kind == "write" and self._quarantined:

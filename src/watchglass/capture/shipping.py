@@ -215,7 +215,7 @@ def _judged(answer: Answer | NoAnswer, part: Part) -> Taken | Later:
     if answer.status in _NEVER:
         return Taken((Refusal(part, answer.status, said),))
     if answer.status in _BUSY:
-        seconds = _seconds(answer.headers.get("retry-after"))
+        seconds = retry_after(answer.headers.get("retry-after"))
         return Later(said) if seconds is None else Later(said, "asked", seconds)
     if answer.status >= _SERVERS_FAULT or answer.status in _AGAIN:
         return Later(said, blamed=True)
@@ -236,7 +236,7 @@ def _acknowledged(body: bytes) -> int | None:
     return rejected if type(rejected) is int else 0
 
 
-def _seconds(header: str | None) -> float | None:
+def retry_after(header: str | None) -> float | None:
     """Read Retry-After: seconds or a date, a minute at most."""
     if header is None:
         return None
