@@ -7,6 +7,7 @@ TYPE_CHECKING = False  # type checkers take the name for true; typing itself wou
 
 if TYPE_CHECKING:
     from watchglass.capture.carry import carry, trace_environment, trace_headers, traceparent
+    from watchglass.capture.checks import check
     from watchglass.capture.component import component
     from watchglass.capture.feedback import log_feedback
     from watchglass.capture.frames import log_labels, log_predictions
@@ -31,6 +32,7 @@ __all__ = [
     "__version__",
     "backups",
     "carry",
+    "check",
     "component",
     "deploy",
     "flush",
@@ -58,6 +60,7 @@ _HOME = {
     "WatchglassError": "watchglass.errors:WatchglassError",
     "backups": "watchglass.store.life.backups:backups",
     "carry": "watchglass.capture.carry:carry",
+    "check": "watchglass.capture.checks:check",
     "component": "watchglass.capture.component:component",
     "deploy": "watchglass.capture.models:deploy",
     "flush": "watchglass.capture.recorder:flush",

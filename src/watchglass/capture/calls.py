@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from watchglass.capture import checks, drops, recorder
 from watchglass.capture.code import Code
@@ -16,13 +16,15 @@ from watchglass.errors import Blocked
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Callable, Iterable
-    from types import CodeType, FrameType
+    from types import CodeType
 
     from watchglass.capture.artifacts import Item
     from watchglass.capture.checks import Check, When
     from watchglass.capture.queries import Query
 
 _ABSENT: Final = object()
+Local: TypeAlias = "Mapping[str, object] | str | None"
+"""The local variables at return, why they could not be had, or None where nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,37 +112,32 @@ class Component:
             self._wrote(run, values.get(checks.RESULT), values)
         raise error
 
-    def frame(self, frame: FrameType | None) -> Mapping[str, object] | None:
-        """Give the variables of a frame that has ended."""
-        return None if frame is None else frame.f_locals
-
-    def ended(self, run: Run, result: object, local: Mapping[str, object] | None) -> None:
+    def ended(self, run: Run, result: object, local: Local) -> None:
         """Run the tests after the function, and record what it wrote. Raises `Blocked`, with that recorded."""
-        disabled = recorder.current().disabled
         if self.after:
-            values = {checks.RESULT: result, **(local or {})}
+            values = {checks.RESULT: result, **(local if isinstance(local, Mapping) else {})}
             self._tested(run, "after", values)
-        if not disabled:
+        if not recorder.current().disabled:
             self._wrote(run, result, local)
 
-    def _wrote(self, run: Run, result: object, local: Mapping[str, object] | None) -> None:
+    def _wrote(self, run: Run, result: object, local: Local) -> None:
         why = f"what component {self.name!r} writes is unknown"
         if self.watched is not None and (self.named.input_vars or self.named.output_vars):
             drops.shielded("write", why, partial(self._variables, run, local), None)
         if self.named.outputs:
             drops.shielded("write", why, partial(self._write, run, result), None)
 
-    def _variables(self, run: Run, local: Mapping[str, object] | None) -> None:
+    def _variables(self, run: Run, local: Local) -> None:
         """Record what local variables hold at return; of a parameter the value was read as it came in."""
         parameters = self.signature.parameters if self.signature is not None else {}
         late = {variable: name for variable, name in self.named.input_vars.items() if variable not in parameters}
         for variables, put in ((late, run.read), (self.named.output_vars, run.write)):
             for variable, name in variables.items():
-                value = _ABSENT if local is None else local.get(variable, _ABSENT)
+                value = local.get(variable, _ABSENT) if isinstance(local, Mapping) else _ABSENT
                 if value is not _ABSENT:
                     put(value, name)
                     continue
-                reason = "a profiler is at work" if local is None else "it had no value when the function returned"
+                reason = local if isinstance(local, str) else "it had no value when the function returned"
                 run.lack(f"local variable {variable!r}: {reason}")
                 drops.warn(
                     f"variable {variable} of {self.name}",

@@ -44,13 +44,11 @@ class Code:
 
     def lacks(self, seconds: float) -> str | None:
         """Wait for git, the first time and so long at most; gives what it has not said, or None."""
-        answer = self._answer
-        if answer is None or self._told:
-            return None if answer is None else answer.fault
+        if self._answer is None:
+            return None
         wait, self._waited = (0.0 if self._waited else min(seconds, PATIENCE)), True
-        if answer.within(wait):
-            return answer.fault
-        return "tag and uncommitted changes: git has not answered yet"
+        fault = self._answer.fault if self._answer.within(wait) else "git has not answered yet"
+        return None if fault is None else f"tag and uncommitted changes: {fault}"
 
     def announce(self, here: Recorder) -> str | None:
         """Write the function's source into the log, once; gives why it is left out, or None."""

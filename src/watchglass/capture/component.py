@@ -11,7 +11,7 @@ from watchglass.capture.budget import checked_budget
 from watchglass.capture.calls import Component, Named
 from watchglass.capture.events import name as checked
 from watchglass.capture.events import optional_name, present
-from watchglass.capture.locals import Catch, code_of, frame_of, names_of, renamed
+from watchglass.capture.locals import Catch, code_of, frame_of, names_of, renamed, values_of
 from watchglass.capture.origin import source
 from watchglass.errors import BadInput
 
@@ -151,7 +151,7 @@ def _coroutine(made: Component) -> Callable[..., Awaitable[object]]:
             steps = function(*arguments, **keywords)
             frame = frame_of(steps, made.watched)
             result = await steps
-            made.ended(run, result, made.frame(frame))
+            made.ended(run, result, values_of(frame))
         return result
 
     return call
@@ -172,7 +172,7 @@ def _generator(made: Component) -> Callable[..., Generator[object, object, objec
                     with _active(run):
                         item = resume()
                 except StopIteration as stop:
-                    made.ended(run, None, made.frame(frame))
+                    made.ended(run, None, values_of(frame))
                     return stop.value
                 try:
                     sent = yield item
@@ -208,7 +208,7 @@ def _async_generator(made: Component) -> Callable[..., AsyncGenerator[object, ob
                     with _active(run):
                         item = await resume()
                 except StopAsyncIteration:
-                    made.ended(run, None, made.frame(frame))
+                    made.ended(run, None, values_of(frame))
                     return
                 try:
                     sent = yield item

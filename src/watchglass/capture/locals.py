@@ -1,8 +1,8 @@
 """A function that is called → its local variables as they were when it returned, without a change to its body.
 
 A frame that somebody holds keeps its variables after it has ended. Generators and coroutines show theirs. That of a plain
-call is caught as it begins: by a profile function that takes itself away at the first call of the function's code, or,
-from Python 3.12 on, by sys.monitoring on that code alone. The body runs without any of it, beside debuggers and coverage.
+call is caught as it begins: by a profile function (a trace function where a profiler is at work) that takes itself away at
+the first call of the function's code, or, from Python 3.12 on, by sys.monitoring on that code alone. The body runs without any of it, beside debuggers and coverage.
 """
 
 from __future__ import annotations
@@ -79,16 +79,25 @@ def frame_of(steps: object, code: CodeType | None) -> FrameType | None:
     return None
 
 
+def values_of(frame: FrameType | None) -> Mapping[str, object] | str:
+    """Give the variables of a generator or coroutine that has ended; the reason where there is no frame."""
+    return "it is no generator or coroutine of the function's own" if frame is None else frame.f_locals
+
+
 class Catch:
     """Catch the frame of the next call of some code in this thread: `with Catch(code) as caught: function()`."""
 
-    __slots__ = ("_before", "_code", "_hook", "frame")
+    __slots__ = ("_before", "_code", "_get", "_hook", "_set", "frame", "why")
 
     def __init__(self, code: CodeType | None) -> None:
         self._code = code
         self._hook: Callable[[FrameType, str, object], object] | None = None
         self._before: Callable[[FrameType, str, object], object] | None = None
+        self._get: Callable[[], object] = sys.getprofile
+        self._set: Callable[..., object] = sys.setprofile
         self.frame: FrameType | None = None
+        self.why = "the function was not called"
+        """Why there is no frame, where there is none."""
 
     def __enter__(self) -> Self:
         if self._code is None:
@@ -98,14 +107,19 @@ class Catch:
             return self
         before = sys.getprofile()
         if before is None or isinstance(before, FunctionType) or inspect.ismethod(before):
-            self._before, self._hook = before, self._profile
+            self._before, self._hook = before, self._heard
             sys.setprofile(self._hook)
+        elif sys.gettrace() is None:  # the profiler is not Python's, so it could not be put back
+            self._hook, self._get, self._set = self._heard, sys.gettrace, sys.settrace
+            sys.settrace(self._hook)
+        else:
+            self.why = "a profiler and a tracer are at work"
         return self
 
-    def _profile(self, frame: FrameType, event: str, argument: object) -> None:
+    def _heard(self, frame: FrameType, event: str, argument: object) -> None:
         if event == "call" and frame.f_code is self._code:
             self.frame = frame
-            sys.setprofile(self._before)
+            self._set(self._before)
         if self._before is not None:  # a profiler that is at work hears of all it would
             self._before(frame, event, argument)
 
@@ -120,18 +134,18 @@ class Catch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._hook is not None:
-            if sys.getprofile() is self._hook:  # the code was never called, as from a cache
-                sys.setprofile(self._before)
+            if self._get() is self._hook:  # the code was never called, as from a cache
+                self._set(self._before)
             self._hook = None
         elif self._code is not None and self.frame is None:
             waiting = _waiting.get(get_ident(), [])
             if self in waiting:
                 waiting.remove(self)
 
-    def values(self) -> Mapping[str, object] | None:
-        """Give the variables as they are now, and let go of the frame; None when it could not be caught."""
+    def values(self) -> Mapping[str, object] | str:
+        """Give the variables as they are now, and let go of the frame; the reason where it was not caught."""
         frame, self.frame = self.frame, None
-        return None if frame is None else frame.f_locals
+        return self.why if frame is None else frame.f_locals
 
 
 _waiting: dict[int, list[Catch]] = {}
