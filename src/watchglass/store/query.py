@@ -12,7 +12,7 @@ import duckdb
 
 from watchglass.errors import BadInput, QueryRefused, UnknownName
 from watchglass.store import catalog as c
-from watchglass.store.anew import PLANS
+from watchglass.store.anew import planned_anew
 from watchglass.store.answers import Held, Table
 from watchglass.store.asking.guard import Asked, checked
 from watchglass.store.asking.views import CATALOG_VIEWS, DOCUMENTED, ROW_VIEWS
@@ -39,6 +39,7 @@ _TABLES: Final[Mapping[str, sa.Table]] = {view.name: c.META.tables[view.name] fo
 _ALWAYS: Final = {"labels": LABEL, "label_history": LABEL, "feedback": FEEDBACK, "metrics": METRIC}
 _LATEST: Final = "row_number() OVER (PARTITION BY model, environment, id ORDER BY time DESC, label DESC NULLS LAST) = 1"
 """Of two labels of one time the truth wins over its retraction, as in the cells."""
+_FINAL: Final = (duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.IOException)
 VIEWS: Final = tuple(DOCUMENTED)
 """The names a question may use; every column of time is a TIMESTAMP in UTC."""
 
@@ -231,29 +232,34 @@ def answered(
     finally:
         cursor.close()
     values = _values(asked, question.values)
-    needs = _needs(asked)
-    for _ in range(PLANS):
+
+    @planned_anew
+    def run(needs: Needs) -> T:
+        with (
+            _bound(folder, engine, asked.views, question.model, needs, files) as moment,
+            _stopped(moment.connection, question.seconds),
+        ):
+            return verb(moment, query, values)
+
+    try:
+        needs = _needs(asked)
         try:
-            with (
-                _bound(folder, engine, asked.views, question.model, needs, files) as moment,
-                _stopped(moment.connection, question.seconds),
-            ):
-                return verb(moment, query, values)
-        except duckdb.InterruptException as error:
-            message = f"the question took longer than {question.seconds:g} seconds and was stopped: a narrower time, fewer columns or a LIMIT would do"
-            raise QueryRefused(message) from error
-        except duckdb.OutOfMemoryException as error:
-            message = f"the question needs more memory than {MEMORY}, or more of the disk than half of what is free: a narrower time, fewer columns or a LIMIT would do"
-            raise QueryRefused(message) from error
-        except duckdb.IOException as error:
-            fault: duckdb.Error = error
-        except duckdb.Error as error:
-            fault = error
+            return run(needs)
+        except _FINAL:
+            raise
+        except duckdb.Error:
             if needs == _ALL:
-                break
-            needs = _ALL
-    message = f"{fault}\nViews: {', '.join(VIEWS)}"
-    raise QueryRefused(message) from fault
+                raise
+            return run(_ALL)
+    except duckdb.InterruptException as error:
+        message = f"the question took longer than {question.seconds:g} seconds and was stopped: a narrower time, fewer columns or a LIMIT would do"
+        raise QueryRefused(message) from error
+    except duckdb.OutOfMemoryException as error:
+        message = f"the question needs more memory than {MEMORY}, or more of the disk than half of what is free: a narrower time, fewer columns or a LIMIT would do"
+        raise QueryRefused(message) from error
+    except duckdb.Error as error:
+        message = f"{error}\nViews: {', '.join(VIEWS)}"
+        raise QueryRefused(message) from error
 
 
 def _needs(asked: Asked) -> Needs:

@@ -255,3 +255,11 @@ def test_what_changed_puts_code_deployments_and_failures_side_by_side(labelled):
         ("code", "clean", "1", "2", "clean-2"),
     ]
     assert labelled.told("what_changed", start=moment(BEGIN + 3 * DAY)) == []
+
+
+def test_the_path_of_a_repeated_id_is_that_of_the_earliest(labelled):
+    labelled.write("rows", [served(0, "b", day=4, version="2", run="elsewhere")])
+    for _ in range(2):
+        found = labelled.told("prediction_path", model="digits", id="p0")
+        assert [row["run"] for row in found if row["hops"] == 0] == ["serve-1", "train-1"]
+        labelled.compact()

@@ -12,18 +12,21 @@ import threading
 import weakref
 from bisect import bisect_left
 from dataclasses import dataclass
+from math import isqrt
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from watchglass.store.parquet import ENTRY, index_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
     from watchglass.store.snapshot import File
 
+_ENDING: Final = index_path(Path("file")).suffix
+"""What the name of a file's index adds to its own; a path of text costs a tenth of a `Path`, a hundred times a question."""
 _SHARE: Final = 4
 """A mapping holds a file open until Python 3.13: of those a process may have, a quarter at most."""
 
@@ -36,23 +39,38 @@ class Index:
     rows: memoryview
 
     @classmethod
-    def of(cls, path: Path) -> Index | None:
-        """Map the index beside a file; None when there is none that is whole."""
+    def of(cls, path: str) -> Index | None:
+        """Map an index; None when there is none that is whole."""
         try:
-            with index_path(path).open("rb") as file:
-                data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        except (OSError, ValueError):  # gone, or empty
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # gone
             return None
+        try:
+            data = memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_READ))
+        except (OSError, ValueError):  # or empty
+            return None
+        finally:
+            os.close(handle)
         count, more = divmod(len(data), ENTRY)
         return None if more else cls(data[: 8 * count].cast("Q"), data[8 * count :].cast("I"))
 
     def places(self, wanted: int) -> list[int]:
         """Give the rows whose id has a hash."""
-        place, found = bisect_left(self.hashes, wanted), []
+        place, found = bisect_left(self.hashes, wanted, *self._span(wanted)), []
         while place < len(self.hashes) and self.hashes[place] == wanted:
             found.append(self.rows[place])
             place += 1
         return found
+
+    def _span(self, wanted: int) -> tuple[int, int]:
+        """Give the places between which a hash lies: hashes are even, so of a file that is not in memory one page is read, not ten."""
+        count = len(self.hashes)
+        if not count or not self.hashes[0] < wanted <= self.hashes[-1]:
+            return 0, count
+        guess = (wanted - self.hashes[0]) * (count - 1) // (self.hashes[-1] - self.hashes[0])
+        slack = 2 * isqrt(count) + 1  # four standard deviations of the place of an even hash
+        low, high = max(0, guess - slack), min(count, guess + slack)
+        return (low if self.hashes[low] < wanted else 0, high if self.hashes[high - 1] >= wanted else count)
 
 
 class Indexes:
@@ -77,7 +95,7 @@ class Indexes:
         return found, untold
 
     def _open(self, file: File, tables: Path) -> Index | None:
-        index = Index.of(tables / file.path) if file.indexed else None
+        index = Index.of(f"{tables}/{file.path}{_ENDING}") if file.indexed else None
         if index is not None and len(self._kept) < self._most:
             with self._lock:
                 self._kept[file.path] = index

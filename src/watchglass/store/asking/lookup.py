@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import duckdb
 
 from watchglass.errors import QueryRefused, StoreError, UnknownName
+from watchglass.store.anew import planned_anew
 from watchglass.store.asking.indexes import indexes_of
 from watchglass.store.parquet import hashed
 from watchglass.store.quoting import literal
@@ -17,7 +18,7 @@ from watchglass.store.reader import reader_of
 from watchglass.store.snapshot import label_parts, prediction_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy.engine import Engine
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from watchglass.store.reader import Moment
     from watchglass.store.snapshot import File
 
-_PLANS: Final = 3
+T = TypeVar("T")
+_SERVED: Final = ("id", "environment", "model", "time", "version", "run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,50 +89,77 @@ def look_up(
     Reads of each file that has the id one row group. Raises `UnknownName` for a model that is not recorded; an id that
     nobody has gives none.
     """
-    sought = Sought(prediction, model, environment)
-    fault: duckdb.Error | None = None
-    for _ in range(_PLANS):
-        try:
-            with reader_of(folder, engine).moment(engine, rows=True, needed=None) as moment:
-                return _found(moment, engine, sought)
-        except duckdb.IOException as error:  # a file was replaced, and gone before it was read
-            fault = error
-        except duckdb.Error as error:
-            message = f"the prediction {prediction!r:.200} cannot be read: {error}"
-            raise QueryRefused(message) from error
-    message = f"the prediction {prediction!r:.200} cannot be read: {fault}. Next: watchglass doctor"
-    raise StoreError(message) from fault
+    return _told(folder, engine, Sought(prediction, model, environment), None, _found)
+
+
+def served_by(folder: Folder, engine: Engine, sought: Sought) -> tuple[str | None, str | None] | None:
+    """Give the version and the run of the earliest prediction that is sought, None when there is none; raises as `look_up` does."""
+    return _told(folder, engine, sought, frozenset(_SERVED), _served)
+
+
+def _told(
+    folder: Folder,
+    engine: Engine,
+    sought: Sought,
+    needed: frozenset[str] | None,
+    read: Callable[[Moment, Engine, Sought], T],
+) -> T:
+    @planned_anew
+    def told() -> T:
+        with reader_of(folder, engine).moment(engine, rows=True, needed=needed) as moment:
+            known = moment.snapshot.columns
+            if sought.model is not None and sought.model not in known:
+                raise UnknownName.named("model", sought.model, known, step="watchglass models")
+            indexes_of(engine).forget(moment.snapshot.files)
+            return read(moment, engine, sought)
+
+    try:
+        return told()
+    except duckdb.IOException as error:
+        message = f"the prediction {sought.id!r:.200} cannot be read: {error}. Next: watchglass doctor"
+        raise StoreError(message) from error
+    except duckdb.Error as error:
+        message = f"the prediction {sought.id!r:.200} cannot be read: {error}"
+        raise QueryRefused(message) from error
 
 
 def _found(moment: Moment, engine: Engine, sought: Sought) -> tuple[Prediction, ...]:
-    known = moment.snapshot.columns
-    if sought.model is not None and sought.model not in known:
-        raise UnknownName.named("model", sought.model, known, step="watchglass models")
-    row = moment.connection.execute(
-        f"SELECT {hashed('v')} FROM (SELECT $id::VARCHAR AS v)", {"id": sought.id}
-    ).fetchone()
-    place = int(row[0]) if row else 0
-    indexes = indexes_of(engine)
-    indexes.forget(moment.snapshot.files)
-    rows = list(_rows(moment, engine, sought, place, "predictions"))
+    rows = list(_rows(moment, engine, sought, "predictions"))
     labels = [
         label
         for name in sorted({str(row["model"]) for row in rows})
-        for label in _rows(moment, engine, replace(sought, model=name), place, "labels")
+        for label in _rows(moment, engine, replace(sought, model=name), "labels")
     ]
     return tuple(_record(row, labels) for row in sorted(rows, key=lambda row: (str(row["time"]), str(row["model"]))))
 
 
-def _rows(moment: Moment, engine: Engine, sought: Sought, place: int, kind: str) -> Iterator[dict[str, object]]:
+def _served(moment: Moment, engine: Engine, sought: Sought) -> tuple[str | None, str | None] | None:
+    rows = sorted(_rows(moment, engine, sought, "predictions", _SERVED), key=lambda row: str(row["time"]))
+    if not rows:
+        return None
+    version, run = (None if rows[0][name] is None else str(rows[0][name]) for name in ("version", "run"))
+    return version, run
+
+
+def _hash(moment: Moment, text: str) -> int:
+    row = moment.connection.execute(f"SELECT {hashed('v')} FROM (SELECT $id::VARCHAR AS v)", {"id": text}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _rows(
+    moment: Moment, engine: Engine, sought: Sought, kind: str, names: Sequence[str] = ("*",)
+) -> Iterator[dict[str, object]]:
     """Give the rows of a kind that are sought, as dicts: of files by their indexes, of the log's tail by looking through it."""
-    snapshot = moment.snapshot
+    snapshot, place = moment.snapshot, _hash(moment, sought.id)
     files = [file for file in snapshot.files if file.kind == kind and sought.model in (None, file.model)]
     found, untold = indexes_of(engine).places(files, snapshot.folder.tables, place)
     selects = [_of_files(moment, [file], rows) for file, rows in found]
     models = sorted({file.model for file in untold})
     selects += [_of_files(moment, [file for file in untold if file.model == name], []) for name in models]
     for select in (*selects, *_of_tail(moment, sought, kind)):
-        yield from _dicts(moment.connection, f"SELECT * FROM ({select}) WHERE {sought.condition}", sought.values)
+        yield from _dicts(
+            moment.connection, f"SELECT {', '.join(names)} FROM ({select}) WHERE {sought.condition}", sought.values
+        )
 
 
 def _of_files(moment: Moment, files: Sequence[File], rows: Sequence[int]) -> str:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
+from watchglass.store.asking.lookup import Sought, served_by
 from watchglass.store.graph import take_in
 from watchglass.store.lineage import batches, upstream
 from watchglass.store.models import moment
@@ -75,13 +76,12 @@ def _subject(asked: Asked) -> tuple[str, str]:
 
 def _prediction_path(asked: Asked) -> Table:
     """Walk from a prediction to the run that served it and to all that made what this run, or the model's version, read."""
-    told = asked.rows(
-        "SELECT version, run FROM predictions WHERE id = $id AND environment = $environment LIMIT 1", ("run",)
-    )
-    if not len(told):
-        message = f'model {asked.model!r} has no prediction {asked.text("id")!r} in environment {asked.text("environment")!r}. Next: watchglass sql "SELECT id FROM predictions LIMIT 5"'
+    sought = Sought(asked.text("id"), asked.model, asked.text("environment"))
+    told = served_by(asked.folder, asked.engine, sought)
+    if told is None:
+        message = f'model {asked.model!r} has no prediction {sought.id!r} in environment {sought.environment!r}. Next: watchglass sql "SELECT id FROM predictions LIMIT 5"'
         raise UnknownName(message)
-    version, served = told.values[0]
+    version, served = told
     take_in(asked.folder, asked.engine)
     with asked.engine.connect() as connection:
         versions = c.model_versions.c
