@@ -80,6 +80,7 @@ def move_mltrace(
     if not _PREFIX.fullmatch(prefix):
         message = f"prefix cannot be {prefix!r}: up to 40 letters, digits, '.', '_' and '-' would do"
         raise BadInput(message)
+    take_in(folder, engine)  # a store that cannot take it says so before anything is read
     with reading(url) as connection:
         source = Mltrace(connection, prefix, _zone(zone))
         total = mltrace.size(source)
