@@ -33,6 +33,7 @@ NAMES = (
     "lookup",
     "exchange",
     "forget",
+    "life",
     "http",
     "sustained",
 )

@@ -23,11 +23,16 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from bench.record import Row, note, say
+from watchglass.alert.watch import Watch
 from watchglass.records import Incident, Verdict
 from watchglass.store import catalog as c
 from watchglass.store.folder import prepare
+from watchglass.store.histories import history
 from watchglass.store.judgements import Judged, keep_incident, keep_verdicts
+from watchglass.store.leases import hold
+from watchglass.store.models import model_named
 from watchglass.store.parquet import write
+from watchglass.store.reader import close_reader
 from watchglass.store.transactions import connect, writing
 
 if TYPE_CHECKING:
@@ -54,6 +59,17 @@ ASKED: Final = {
     "distribution of one column, day by day": "store.distribution('model 01', ['n07'], by='day')",
     "worst models": "store.models()",
 }
+JUDGED: Final = "model 01"
+_JUDGE: Final = """
+import json, sys, time
+from pathlib import Path
+from bench.filled import judge
+begun = time.perf_counter()
+windows = judge(Path(sys.argv[1]), int(sys.argv[2]))
+took = time.perf_counter() - begun
+peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(json.dumps([took, int(peak.split()[1]) / 1024, windows]))
+"""
 _CHILD: Final = """
 import json, sys, time
 from pathlib import Path
@@ -185,6 +201,42 @@ def asked(root: Path, expression: str) -> tuple[float, float, float]:
     return first, again, peak
 
 
+def judge(root: Path, until: int) -> int:
+    """Judge the windows of one model up to one that are not judged yet, as a round does; gives how many."""
+    folder = prepare(root)
+    engine = connect(folder)
+    done = 0
+    try:
+        with hold(engine, "monitors") as lease:
+            counted = history(folder, engine, JUDGED)
+            with engine.connect() as connection:
+                model = model_named(connection, JUDGED)
+            if lease is not None and counted is not None:
+                watch = Watch.take_up(folder, engine, model, counted)
+                for window in range(watch.next_window(), until):
+                    watch.step(window, lease, newest=window == until - 1)
+                    done += 1
+    finally:
+        close_reader(engine)
+        engine.dispose()
+    return done
+
+
+def judged(root: Path, days: int) -> Sequence[Row]:
+    """Judge a new window of one model in a process of its own, all before it judged here."""
+    begun = time.monotonic()
+    before = judge(root, days - 1)
+    note(f"{before} windows of a model judged in {time.monotonic() - begun:.1f} s")
+    told = subprocess.run(
+        [sys.executable, "-c", _JUDGE, str(root), str(days)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    took, peak, windows = json.loads(told.stdout)
+    note(f"a new window: {took:.3f} s, {peak:.0f} MB")
+    what = f"judging a new window of a model of {NUMBERS + TEXTS} columns, drift and labelled performance"
+    detail = f"{windows} window, its history of {days} days read, in a fresh process"
+    return [Row(what, "s", took, detail=detail), Row(f"{what}, peak of memory", "MB", peak)]
+
+
 def measured(root: Path) -> Sequence[Row]:
     """Ask each, three processes in turn, and take the best."""
     found = []
@@ -210,7 +262,7 @@ def main() -> None:
         _, engine, cells = fill(root, given.models, given.days)
         engine.dispose()
         note(f"{cells} cells of {given.models} models in {time.monotonic() - begun:.0f} s")
-        say("filled", measured(root))
+        say("filled", [*measured(root), *judged(root, given.days)])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ table's name; their origin, the number of that transaction, keeps them from bein
 
 from __future__ import annotations
 
+import shutil
 import time
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +25,8 @@ from watchglass.store.quoting import identifier
 from watchglass.store.transactions import next_change, writing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy.engine import Connection, Engine
 
     from watchglass.store.folder import Folder
@@ -92,19 +96,12 @@ def _write(folder: Folder, engine: Engine, lease: Lease, plan: _Plan) -> None:
     if plan.until == 0:  # rows of before there were numbers: an origin of zero would say that they are new
         with writing(engine) as transaction:
             next_change(transaction)
-    time_of, order = MIRRORED[plan.table]
-    folder.scratch.mkdir(parents=True, exist_ok=True)
-    with engine.connect() as connection:  # one transaction: the rows are those of the number that is read first
-        until = connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == "graph")).scalar_one()
-        copied = copy(connection, plan.table, plan.after, (), folder.scratch)
+    room = folder.scratch / f"mirror-{uuid.uuid4().hex}"  # a folder, as the sweep deletes them
+    room.mkdir(parents=True)
     try:
-        with engine_room() as duck:
-            rows = lines_of(plan.table, copied.path)
-            if time_of != "time":  # every file of the manifest tells its first and last time
-                rows = f"SELECT *, {identifier(time_of)} AS time FROM ({rows})"
-            values = parquet.write(folder, duck, plan.table.name, "", rows, order)
+        values, until = _copied(folder, engine, plan, room)
     finally:
-        copied.path.unlink(missing_ok=True)
+        shutil.rmtree(room, ignore_errors=True)
     if values is None:
         return
     with writing(engine) as transaction:
@@ -112,6 +109,19 @@ def _write(folder: Folder, engine: Engine, lease: Lease, plan: _Plan) -> None:
         old = c.files.c.seq.in_(plan.replaced) & c.files.c.removed.is_(None)
         if transaction.execute(c.files.update().where(old).values(removed=time.time())).rowcount == len(plan.replaced):
             transaction.execute(c.files.insert(), [{**values, "origin": until}])
+
+
+def _copied(folder: Folder, engine: Engine, plan: _Plan, room: Path) -> tuple[dict[str, object] | None, int]:
+    """Write the rows as a file of the tables; gives its row of the manifest, None without rows, and the number they are of."""
+    time_of, order = MIRRORED[plan.table]
+    with engine.connect() as connection:  # one transaction: the rows are those of the number that is read first
+        until = connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == "graph")).scalar_one()
+        copied = copy(connection, plan.table, plan.after, (), room)
+    with engine_room() as duck:
+        rows = lines_of(plan.table, copied.path)
+        if time_of != "time":  # every file of the manifest tells its first and last time
+            rows = f"SELECT *, {identifier(time_of)} AS time FROM ({rows})"
+        return parquet.write(folder, duck, plan.table.name, "", rows, order), until
 
 
 def drop(transaction: Connection) -> int:

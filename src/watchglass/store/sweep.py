@@ -103,7 +103,7 @@ def _drafts(folder: Folder, now: float) -> int:
             path.unlink(missing_ok=True)
     for path in folder.scratch.iterdir() if folder.scratch.is_dir() else []:
         if _older(path, now - SCRATCH_AGE):
-            shutil.rmtree(path, ignore_errors=True)
+            path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
     return len(old)
 
 

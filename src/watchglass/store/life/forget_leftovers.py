@@ -68,9 +68,10 @@ def empty_rooms(folder: Folder) -> None:
     """
     live = {path.name for path in folder.row_log.iterdir()} if folder.row_log.is_dir() else set()
     for room in folder.scratch.iterdir() if folder.scratch.is_dir() else []:
-        if not room.is_dir():
-            continue
         with suppress(FileNotFoundError):
+            if room.is_file():  # a killed mirror's copy, as older versions left it
+                room.unlink()
+                continue
             if is_sealed(room):
                 _emptied(room)
                 continue

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 INSTEAD: Final = "(forgotten)"
 _FREE: Final[dict[sa.Table, tuple[str, ...]]] = {
-    c.runs: ("error", "params", "metrics", "notes"),
-    c.artifacts: ("preview",),
+    c.runs: ("error", "params", "metrics", "notes", "left_out", "tests"),
+    c.artifacts: ("preview", "profile"),
+    c.flags: ("note",),
     c.components: ("description",),
     c.questions: ("sql", "description"),
     c.audit: ("record",),
