@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import watchglass as wg
 from tests.web.served import serving
-from watchglass.cli import labelling
+from watchglass.cli import labelling, served_rows
 from watchglass.cli.main import commands, main
 from watchglass.reading import create_store
 
@@ -75,6 +75,32 @@ def test_a_question_is_answered_and_recorded(folder):
     assert found == [{"id": "a", "label": "1.0"}, {"id": "b", "label": "0.0"}]
 
 
+def test_a_server_is_asked_page_by_page_before_anything_is_recorded(folder, monkeypatch):
+    for number in range(5):
+        run("log", "prediction", "fraud", "--id", f"p{number}", "--feature", f"truth={number}", "--store", folder)
+    query = "SELECT id, (features->>'truth') AS label FROM predictions WHERE id NOT IN (SELECT id FROM labels); "
+    monkeypatch.setattr(served_rows, "PAGE", 2)
+    monkeypatch.setattr(labelling, "AT_ONCE", 1)
+    with serving(folder) as server:
+        done = run("log", "labels", "fraud", "--query", query, "--store", server.url)
+        assert (done.exit_code, done.stdout) == (0, "5 labels recorded, 0 rows without one, 0 refused\n")
+        again = run("log", "labels", "fraud", "--query", query, "--store", server.url)
+        assert (again.exit_code, again.stdout) == (0, "0 labels recorded, 0 rows without one, 0 refused\n")
+        for wrong, why in (("SELECT id FROM labels", "no column 'label'"), ("SELECT FROM", "answers 4")):
+            refused = run("log", "labels", "fraud", "--query", wrong, "--store", server.url)
+            assert refused.exit_code != 0
+            assert why in str(refused.exception)
+    with wg.open(folder) as store:
+        found = store.sql("SELECT id, label FROM labels ORDER BY id").rows()
+    assert found == [{"id": f"p{number}", "label": f"{number}.0"} for number in range(5)]
+
+
+def test_a_server_that_is_not_there_is_told():
+    done = run("log", "labels", "fraud", "--query", "SELECT 1", "--store", "http://127.0.0.1:9")
+    assert done.exit_code == 1
+    assert "the server 'http://127.0.0.1:9' does not answer" in done.stderr
+
+
 def test_one_label_is_taken_back_and_one_event_is_told(folder):
     run("log", "label", "fraud", "tx-1", "1", "--time", "2026-03-01", "--store", folder)
     back = run("log", "retract", "fraud", "tx-1", "--time", "2026-03-02", "--store", folder, "--json")
@@ -111,7 +137,6 @@ def test_many_labels_go_in_pieces_and_a_refused_one_says_which(folder, tmp_path,
         (("bare.parquet",), "has no column 'label'. It has: id"),
         (("--query", "SELECT 1 AS id"), "the answer has no column 'label'. It has: id"),
         (("--query", "DROP TABLE labels"), "exactly one SELECT"),
-        (("--query", "SELECT 1", "--store", "http://localhost:1"), "--query asks a store's folder"),
     ],
 )
 def test_what_cannot_be_taken_is_told_and_exits_with_2(folder, tmp_path, monkeypatch, capsys, words, why):

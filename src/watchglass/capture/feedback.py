@@ -65,11 +65,15 @@ def log_feedback(
 def written(feedback: object) -> dict[str, object] | None:
     """Check a rule as `log_model` takes it and write it as its event holds it; raises `BadInput`.
 
+    None says nothing of the rule, {} that there is none any more.
+
     >>> written({"event": "click", "within": timedelta(minutes=90)})
     {'event': 'click', 'within': '5400s', 'positive': 1, 'negative': 0}
     """
     if feedback is None:
         return None
+    if feedback == {}:
+        return {}
     if not isinstance(feedback, Mapping):
         message = f"feedback cannot be {shown(feedback)}: a rule such as {_EXAMPLE} would do"
         raise BadInput(message)
@@ -80,12 +84,14 @@ def written(feedback: object) -> dict[str, object] | None:
     return {key: plain(told[key]) for key in _KEYS}
 
 
-def rule_of(told: Mapping[str, object]) -> Rule:
-    """Read a rule from the event of a model; raises `BadInput` that says what would do.
+def rule_of(told: Mapping[str, object]) -> Rule | None:
+    """Read a rule from the event of a model, None where it is struck ({}); raises `BadInput` that says what would do.
 
     >>> rule_of({"event": "click", "within": "30m", "positive": 1, "negative": 0})
     Rule(event='click', within=1800000000, positive='1', negative='0')
     """
+    if not told:
+        return None
     odd = [key for key in told if key not in _KEYS] + [key for key in ("event", "within") if key not in told]
     if odd:
         message = f"the rule of feedback has {odd[0]!r} wrongly or not at all: {_EXAMPLE} would do"

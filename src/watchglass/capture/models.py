@@ -49,7 +49,8 @@ def log_model(  # noqa: PLR0913 - the settled public face
     are: a name's type (number, boolean, text, json), or {"type": …, "role": …, "purpose": …, "unit": …}; said before
     the first row it decides the type, and what it does not name is told by the rows.
     `feedback` makes labels of what users do (`log_feedback`): {"event": "click", "within": "30m", "positive": 1,
-    "negative": 0} is positive for a click within 30 minutes after the prediction's time, negative when that passed without.
+    "negative": 0} is positive for a click within 30 minutes after the prediction's time, negative when that passed without;
+    {} strikes the rule that was, None leaves it.
     Raises `BadInput` for what this version does not know.
     """
     columns = declared(schema)

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Final
 import click
 
 import watchglass as wg
+from watchglass import settings
 from watchglass.capture.datasets import ending, text_rows
 from watchglass.capture.encode import line, plain
 from watchglass.cli.delivering import Delivery
 from watchglass.cli.logging import environment_option, log, recording, time_option, where_option
 from watchglass.cli.printing import json_option, print_json, print_table, progress_bar, store_option
+from watchglass.cli.served_rows import served_rows
 from watchglass.errors import BadInput, StoreError
 from watchglass.show.words import number
 from watchglass.store.labels.files import ARROW, PARQUET, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from watchglass.store.labels.coverage import Coverage, DayCoverage
 
@@ -156,22 +158,31 @@ class _Labels:
         return {**self._shared, **values}
 
 
+def _have(columns: Sequence[str], names: Mapping[str, str]) -> None:
+    lacking = [name for name in names.values() if name not in columns]
+    if lacking:
+        message = (
+            f"the answer has no column {lacking[0]!r}. It has: {', '.join(columns)}. Name them: --id, --label, --time"
+        )
+        raise BadInput(message)
+
+
 @contextmanager
 def _rows(
     store: str | None, file: str | None, query: str | None, names: Mapping[str, str]
 ) -> Iterator[Iterable[Mapping[str, object]]]:
     """Open a file, or ask the store."""
     if query is not None:
-        if store is not None and "://" in store:
-            message = f"--query asks a store's folder, and {store!r} is a server: name a FILE, or --store a folder"
-            raise BadInput(message)
-        with wg.open(store) as opened:
-            answer = opened.sql(query)
-            lacking = [name for name in names.values() if name not in answer.columns]
-            if lacking:
-                message = f"the answer has no column {lacking[0]!r}. It has: {', '.join(answer.columns)}. Name them: --id, --label, --time"
-                raise BadInput(message)
+        place = settings.resolve(settings.STORE, store)
+        if "://" in place:  # all of it first: what is recorded meanwhile might change the answer
+            columns, answer = served_rows(place, query)
+            _have(columns, names)
             yield answer
+            return
+        with wg.open(store) as opened:
+            table = opened.sql(query)
+            _have(table.columns, names)
+            yield table
         return
     path = str(file)
     yield rows_of(path, [*names.values()]) if ending(path) in (*PARQUET, *ARROW) else text_rows(path)

@@ -144,6 +144,41 @@ def test_a_longer_rule_holds_for_what_had_not_expired(bench):
     assert labels(bench)["p3"] == "0"
 
 
+def test_a_shorter_rule_leaves_what_was_judged_and_a_positive_label_that_was_given(bench):
+    declare(bench, {**RULE, "within": "60s"})
+    take(bench, served(1, 0), served(2, 40), done(2, 70), served(3, 60))
+    feedback.apply(bench.folder, bench.engine, at(75))
+    assert labels(bench) == {"p1": "0", "p2": "1"}
+    declare(bench, {**RULE, "within": "10s"})
+    take(bench, done(3, 75), served(4, 74), done(4, 80))
+    feedback.apply(bench.folder, bench.engine, at(90))
+    assert labels(bench) == {"p1": "0", "p2": "1", "p3": "0", "p4": "1"}
+
+
+def marks(bench):
+    with bench.engine.connect() as connection:
+        query = sa.select(c.watermarks.c.name).where(c.watermarks.c.name.startswith("feedback"))
+        return set(connection.execute(query).scalars())
+
+
+def test_a_rule_that_is_struck_makes_no_more_labels_and_holds_up_no_file(bench):
+    declare(bench)
+    take(bench, served(1, 0))
+    feedback.apply(bench.folder, bench.engine, at(20))
+    assert marks(bench)
+    bench.write("graph", [{"kind": "model", "name": "digits", "version": "2", "time": BEGIN}])
+    take(bench, served(2, 10))
+    assert feedback.apply(bench.folder, bench.engine, at(25)) == 1, "a version without a word of it keeps the rule"
+    bench.write("graph", [{"kind": "model", "name": "digits", "version": "3", "time": BEGIN, "feedback": {}}])
+    take(bench, served(3, 20), done(3, 22))
+    assert feedback.apply(bench.folder, bench.engine, at(60)) == 0
+    assert (labels(bench), marks(bench)) == ({"p1": "0", "p2": "0"}, set())
+    assert bench.ask("SELECT count(*) AS n FROM rejected")[0]["n"] == 0
+    declare(bench)
+    feedback.apply(bench.folder, bench.engine, at(70))
+    assert labels(bench) == {"p1": "0", "p2": "0", "p3": "1"}
+
+
 def test_a_rule_whose_positive_label_sorts_first_is_kept_aside_with_the_reason(bench):
     declare(bench, {**RULE, "positive": "click", "negative": "none"})
     bench.ask("SELECT 1 FROM models")

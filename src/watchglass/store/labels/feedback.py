@@ -104,12 +104,13 @@ def apply(folder: Folder, engine: Engine, now: datetime) -> int:
     """
     take_in(folder, engine)
     moment = microseconds(now)
-    if not any(ruled.steps(moment) for ruled in _all(engine)):
+    if not any(ruled.steps(moment) for ruled in _all(engine)) and not _struck(engine):
         return 0
     done = 0
     with hold(engine, "cells") as lease:  # who rewrites files holds it too
         if lease is None:
             return 0
+        _let_go(engine, lease)
         with engine_room() as connection:
             for ruled in _all(engine):
                 before = ruled.at
@@ -122,10 +123,30 @@ def apply(folder: Folder, engine: Engine, now: datetime) -> int:
 def _all(engine: Engine) -> list[Ruled]:
     with engine.connect() as connection:
         query = sa.select(c.models.c.name, c.models.c.feedback).where(c.models.c.feedback.is_not(None))
+        rules = {name: rule_of(json.loads(text)) for name, text in connection.execute(query.order_by(c.models.c.name))}
         return [
-            Ruled(name, rule_of(json.loads(text)), _point(connection, name), _files(connection, name))
-            for name, text in connection.execute(query.order_by(c.models.c.name)).all()
+            Ruled(name, rule, _point(connection, name), _files(connection, name))
+            for name, rule in rules.items()
+            if rule is not None
         ]
+
+
+def _struck(engine: Engine) -> list[str]:
+    """List the watermarks of models whose rule was struck: their files would wait for it for ever."""
+    with engine.connect() as connection:
+        query = sa.select(c.models.c.name, c.models.c.feedback).where(c.models.c.feedback.is_not(None))
+        names = [name for name, text in connection.execute(query) if not json.loads(text)]
+        marks = c.watermarks.c.name
+        chosen = sa.select(marks).where(marks.in_([f"{kind}{name}" for name in names for kind in (SEEN, EXPIRED)]))
+        return list(connection.execute(chosen).scalars())
+
+
+def _let_go(engine: Engine, lease: Lease) -> None:
+    """Forget how far the models are whose rule was struck; a rule told later judges all that is there then."""
+    if marks := _struck(engine):
+        with writing(engine) as transaction:
+            lease.check(transaction)
+            transaction.execute(c.watermarks.delete().where(c.watermarks.c.name.in_(marks)))
 
 
 def _point(connection: Connection, model: str) -> Point:
