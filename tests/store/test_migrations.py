@@ -17,11 +17,21 @@ LATER = {
     "files": ("origin", "removed", "sum", "indexed"),
     "segments": (),
     "rejected": ("model", "role", "name", "time"),
-    **dict.fromkeys(("runs", "reads", "writes", "artifacts"), ("changed",)),
+    **dict.fromkeys(("reads", "writes"), ("changed",)),
+    "runs": ("changed", "environment", "resources", "left_out", "tests", "links"),
+    "artifacts": ("changed", "kept", "policy", "profile", "quarantined"),
+    "model_versions": (),
     "models": ("feedback",),
     "columns": ("purpose", "unit", "whole", "declared", "since"),
 }
 """Tables of the first version → columns that came later."""
+ENDINGS = ("_live", "_taken", "_by_time", "_by_component", "_by_parent", "_not_ok", "_by_artifact", "_by_run")
+"""Of the names of indexes that came later."""
+TABLES = (
+    *("ingested", "drops", "column_changes", "repeats", "late_labels", "questions", "audit"),
+    *("run_links", "environments", "sources", "flags", "subject_tags", "retractions"),
+)
+"""That came later."""
 
 
 def made_old(bench):
@@ -33,14 +43,14 @@ def made_old(bench):
             for (index,) in raw.execute(
                 f"SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = '{table}'"
             ).fetchall():
-                if not index.startswith("sqlite_autoindex") and any(
-                    column in index for column in (*columns, "live", "taken")
-                ):
+                if any(index.endswith(ending) for ending in (*columns, *ENDINGS)):
                     raw.execute(f"DROP INDEX {index}")
             for column in columns:
                 raw.execute(f'ALTER TABLE {table} DROP COLUMN "{column}"')
-        for table in ("ingested", "drops", "column_changes", "repeats", "late_labels", "questions", "audit"):
+        for table in TABLES:
             raw.execute(f"DROP TABLE {table}")
+        for column in ("component", "started"):
+            raw.execute(f"CREATE INDEX ix_runs_{column} ON runs ({column})")
     raw.close()
 
 

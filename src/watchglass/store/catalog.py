@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, Text
 
 META = MetaData()
+NOT_OK = "status <> 'ok'"
+"""What an index of few runs holds; a question that says it with these words, `sa.text(NOT_OK)`, is answered from it."""
 
 
 def _key(name: str) -> Column[str]:
@@ -15,6 +17,11 @@ def _key(name: str) -> Column[str]:
 def _changed() -> Column[int]:
     """Make the column that holds the number of the transaction which wrote a row last, so that a mirror reads only what is new."""
     return Column("changed", BigInteger, nullable=False, default=0, server_default="0", index=True)
+
+
+def _partial(name: str, where: str, *columns: str) -> sa.Index:
+    """Make an index of the rows that meet a condition."""
+    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 schema_version = Table("schema_version", META, Column("version", Integer, primary_key=True))
@@ -84,11 +91,11 @@ runs = Table(
     "runs",
     META,
     _key("id"),
-    Column("component", String, nullable=False, index=True),
+    Column("component", String, nullable=False),
     Column("version", String),
     Column("parent", String),
     Column("trace", String),
-    Column("started", BigInteger, nullable=False, index=True),
+    Column("started", BigInteger, nullable=False),
     Column("ended", BigInteger),
     Column("status", String, nullable=False),
     Column("error", Text),
@@ -99,6 +106,38 @@ runs = Table(
     Column("pid", Integer),
     Column("notes", Text),
     _changed(),
+    Column("environment", String),  # joins environments.id
+    Column("resources", Text),  # JSON: seconds of CPU, bytes of memory at most, bytes read and written
+    Column("left_out", Text),  # JSON: what capture left out, and why
+    Column("tests", Text),  # JSON: results of the tests before and after
+    Column("links", Text),  # JSON: the trace context it came with
+    sa.Index("runs_by_time", "started", "id"),
+    sa.Index("runs_by_component", "component", "started", "id"),
+    _partial("runs_by_parent", "parent IS NOT NULL", "parent", "started", "id"),
+    _partial("runs_not_ok", NOT_OK, "status", "started"),
+)
+run_links = Table(
+    "run_links",
+    META,
+    _key("run"),
+    _key("upstream"),  # a run that it depends on, though no data is named
+    Column("time", BigInteger, nullable=False),
+    sa.Index("run_links_by_upstream", "upstream", "run"),
+)
+environments = Table(
+    "environments",
+    META,
+    _key("id"),
+    Column("record", Text, nullable=False),  # JSON: Python, packages, host, container, accelerator
+    Column("time", BigInteger),
+)
+sources = Table(
+    "sources",
+    META,
+    _key("id"),  # joins code.source_hash of a run
+    Column("text", Text, nullable=False),
+    Column("name", String),
+    Column("time", BigInteger),
 )
 
 
@@ -113,6 +152,7 @@ def _edges(name: str) -> Table:
         Column("time", BigInteger, nullable=False),
         _changed(),
         sa.Index(f"{name}_by_name", "name", "version", "time"),
+        sa.Index(f"{name}_by_time", "name", "time"),
     )
 
 
@@ -131,6 +171,40 @@ artifacts = Table(
     Column("preview", Text),
     Column("time", BigInteger, nullable=False),  # first seen
     _changed(),
+    Column("kept", Text),  # the file below artifacts/ that holds its bytes
+    Column("policy", String),  # what is kept: profile, sample, full; NULL is nothing but the version
+    Column("profile", Text),  # JSON
+    Column("quarantined", BigInteger),  # µs
+    sa.Index("artifacts_by_time", "time", "name", "version"),
+)
+flags = Table(
+    "flags",
+    META,
+    _key("name"),
+    _key("version"),  # "" when only the name is declared
+    Column("time", BigInteger, primary_key=True),
+    Column("who", String),
+    Column("note", Text),
+    Column("removed", BigInteger),  # µs, when it was taken back
+    Column("removed_by", String),
+)
+subject_tags = Table(
+    "subject_tags",
+    META,
+    _key("name"),
+    _key("version"),
+    _key("tag"),  # of whom the data is
+    _key("run"),  # that said so, "" where none did
+    Column("time", BigInteger, nullable=False),
+    sa.Index("subject_tags_by_tag", "tag", "name", "version"),
+)
+retractions = Table(
+    "retractions",
+    META,
+    _key("tag"),
+    Column("time", BigInteger, nullable=False),
+    Column("block_after", BigInteger),  # µs, from when on who reads it is stopped, until then warned
+    Column("who", String),
 )
 models = Table(
     "models",
@@ -154,6 +228,8 @@ model_versions = Table(
     Column("artifact_version", String),
     Column("run", String),
     Column("time", BigInteger),
+    sa.Index("model_versions_by_artifact", "artifact", "artifact_version"),
+    sa.Index("model_versions_by_run", "run"),
 )
 deployments = Table(
     "deployments",

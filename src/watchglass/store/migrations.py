@@ -5,6 +5,7 @@ Imported only when a catalog is older: Alembic is no part of an ordinary start.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlalchemy as sa
@@ -62,6 +63,23 @@ def _from_2(operations: Operations) -> None:
         operations.create_index(f"ix_{table}_{name}", table, [name])
 
 
+def _from_3(operations: Operations) -> None:
+    """What stands around a run, what is kept of artifacts, and the indexes that lineage asks; mirrors lack the columns and are made anew."""
+    _add(operations, "runs", sa.String, "environment")
+    _add(operations, "runs", sa.Text, "resources", "left_out", "tests", "links")
+    _add(operations, "artifacts", sa.Text, "kept", "profile")
+    _add(operations, "artifacts", sa.String, "policy")
+    _add(operations, "artifacts", sa.BigInteger, "quarantined")
+    for name in ("ix_runs_component", "ix_runs_started"):
+        operations.drop_index(name, "runs")
+    for name, table, columns, where in _INDEXES_OF_4:
+        chosen = None if where is None else sa.text(where)
+        operations.create_index(name, table, columns, sqlite_where=chosen, postgresql_where=chosen)
+    mirrors = sa.table("files", sa.column("kind"), sa.column("removed"))
+    live = mirrors.c.kind.in_(_GRAPH) & mirrors.c.removed.is_(None)
+    operations.execute(mirrors.update().where(live).values(removed=time.time()))
+
+
 def _add(
     operations: Operations, table: str, kind: type[sa.types.TypeEngine[T]], *names: str, counted: bool = False
 ) -> None:
@@ -71,4 +89,15 @@ def _add(
 
 
 _GRAPH: Final = ("runs", "reads", "writes", "artifacts")
-_STEPS: Final[dict[int, Callable[[Operations], None]]] = {1: _from_1, 2: _from_2}
+_INDEXES_OF_4: Final = (
+    ("runs_by_time", "runs", ["started", "id"], None),
+    ("runs_by_component", "runs", ["component", "started", "id"], None),
+    ("runs_by_parent", "runs", ["parent", "started", "id"], "parent IS NOT NULL"),
+    ("runs_not_ok", "runs", ["status", "started"], "status <> 'ok'"),
+    ("reads_by_time", "reads", ["name", "time"], None),
+    ("writes_by_time", "writes", ["name", "time"], None),
+    ("artifacts_by_time", "artifacts", ["time", "name", "version"], None),
+    ("model_versions_by_artifact", "model_versions", ["artifact", "artifact_version"], None),
+    ("model_versions_by_run", "model_versions", ["run"], None),
+)
+_STEPS: Final[dict[int, Callable[[Operations], None]]] = {1: _from_1, 2: _from_2, 3: _from_3}

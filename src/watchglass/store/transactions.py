@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from watchglass.store.folder import Folder
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 _left: list[Pool] = []
 """In a forked child, the parent's connections: SQLite says that a child must not even close them, as the garbage collector would."""

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import watchglass as wg
+from tests.store.bench import promised
 from watchglass.capture import recorder
 from watchglass.errors import BadInput, MissingLibrary, UnknownName
 from watchglass.reading import Store
@@ -30,12 +31,28 @@ VIEWS = (
     "reads",
     "writes",
     "artifacts",
+    "run_links",
+    "environments",
+    "sources",
+    "flags",
+    "subject_tags",
+    "retractions",
     "components",
     "models",
     "model_versions",
     "deployments",
 )
 ODD = ["", "ünïcode \u2028 🔭", 'line\nbreak, "quoted"\r\n', "\\N", "NULL", " blank ", "'", "nan"]
+TOUCHED = {
+    "writes": [
+        {
+            "name": "out",
+            "version": "1",
+            "time": 6,
+            "artifact": {"kind": "text", "policy": "full", "kept": "f", "quarantined": 9},
+        }
+    ]
+}
 
 
 def recorded(root):
@@ -79,6 +96,17 @@ def recorded(root):
 
     log.handle(logging.LogRecord("logger", 30, "", 0, ODD[2], None, None))
     wg.flush()
+    graph = [
+        {"kind": "run", "id": "r", "component": "c", "started": 5, "upstream": ["q"], "left_out": [ODD[2]], "environment": "e", **TOUCHED},
+        {"kind": "environment", "id": "e", "record": {"python": ODD[2]}, "time": 1},
+        {"kind": "source", "id": "s", "text": ODD[2], "name": "f", "time": 2},
+        {"kind": "flag", "name": "out", "version": "1", "time": 3, "note": ODD[2]},
+        {"kind": "unflag", "name": "out", "version": "1", "flagged": [3], "time": 4, "who": "ana"},
+        {"kind": "subject_tag", "name": "out", "tag": ODD[1], "time": 5},
+        {"kind": "retraction", "tag": ODD[1], "time": 6, "block_after": 7},
+    ]  # fmt: skip
+    lines = b"".join(json.dumps(event).encode() + b"\n" for event in graph)
+    (root / "log" / "graph" / promised("graph", 1)).write_bytes(lines)
 
 
 @pytest.fixture(scope="module")
@@ -245,3 +273,22 @@ def test_a_broken_row_costs_only_itself_and_is_counted(store, tmp_path, form):
         reasons = sorted(str(row["reason"]) for row in other.sql("SELECT reason FROM rejected").rows())
         assert any("weight: value is not a BIGINT" in reason for reason in reasons)
         assert len(reasons) == 4
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_export_that_lacks_a_column_of_today_is_taken_in_without_it(store, tmp_path, form, monkeypatch):
+    """As one of an older package does; this package writes it with the table as it was then."""
+    from dataclasses import replace
+
+    from watchglass.store.exchange.tables import KINDS
+
+    older = replace(KINDS["runs"], columns=tuple(column for column in KINDS["runs"].columns if column[0] != "left_out"))
+    with monkeypatch.context() as then:
+        then.setitem(KINDS, "runs", older)
+        store.export(tmp_path / "out", tables=["runs"], format=form)
+    with Store(tmp_path / "new", create=True) as other:
+        taken = other.import_(tmp_path / "out")
+        assert taken.rejected == 0
+        query = "SELECT id, component, environment, left_out FROM runs"
+        expected = [{**row, "left_out": None} for row in store.sql(query).rows()]
+        assert content(other, query) == sorted(repr(sorted(row.items())) for row in expected)

@@ -2,42 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class ViewColumn:
-    """A column of a view: its name, its DuckDB type, and what it says."""
-
-    name: str
-    type: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a question may read: a row is one of what `sentence` names. Times are TIMESTAMP in UTC."""
-
-    name: str
-    sentence: str
-    columns: tuple[ViewColumn, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of its columns, in order."""
-        return tuple(column.name for column in self.columns)
-
-    def empty(self) -> str:
-        """Write the SELECT of no rows in the shape of the view."""
-        return f"SELECT {', '.join(f'NULL::{c.type} AS {c.name}' for c in self.columns)} WHERE false"
-
-
-def _view(name: str, sentence: str, columns: str) -> View:
-    """Read a view's columns, one a line: name, type, sentence."""
-    parts = [line.split(maxsplit=2) for line in columns.strip().splitlines()]
-    return View(name, sentence, tuple(ViewColumn(*part) for part in parts))
-
+from watchglass.store.asking.view import view
+from watchglass.store.asking.views_graph import GRAPH_VIEWS
 
 _LABEL: Final = """
 id VARCHAR The prediction's id.
@@ -46,15 +14,8 @@ model VARCHAR The model.
 environment VARCHAR Where the prediction was made, such as live.
 label VARCHAR The truth, as text; NULL takes an earlier label back.
 """
-_EDGE: Final = """
-run VARCHAR The run's id: joins runs.id.
-name VARCHAR The artifact's name: joins artifacts.name.
-version VARCHAR The artifact's version: joins artifacts.version; empty where only the name was declared.
-rule VARCHAR By what it is known: content, time or declared.
-time TIMESTAMP When.
-"""
 ROW_VIEWS: Final = (
-    _view(
+    view(
         "predictions",
         "One row a prediction: files and the log's tail together, each once. With `model=…` features and tags are typed structs: `features.amount`; without, they are JSON: `features->>'amount'`.",
         """
@@ -76,13 +37,13 @@ tags JSON Tags; a typed struct with `model=…`.
 features JSON Features; a typed struct with `model=…`.
 """,
     ),
-    _view(
+    view(
         "labels",
         "One row a prediction whose truth is known: the label with the latest time; one that was taken back is not there.",
         _LABEL,
     ),
-    _view("label_history", "One row a label that ever came, corrections and retractions too.", _LABEL),
-    _view(
+    view("label_history", "One row a label that ever came, corrections and retractions too.", _LABEL),
+    view(
         "feedback",
         "One row a deed of a user about a prediction: `log_feedback` and `/api/v1/feedback`. A model's rule makes labels of it.",
         """
@@ -93,7 +54,7 @@ environment VARCHAR Where the prediction was made.
 event VARCHAR What was done.
 """,
     ),
-    _view(
+    view(
         "metrics",
         "One row a metric point: `log_metric`, `run.metric` and `/api/v1/metrics`.",
         """
@@ -106,7 +67,7 @@ run VARCHAR The run that measured it: joins runs.id.
 trace VARCHAR The trace it belongs to.
 """,
     ),
-    _view(
+    view(
         "logs",
         "One row a log line.",
         """
@@ -120,59 +81,8 @@ trace VARCHAR The trace it belongs to.
 """,
     ),
 )
-GRAPH_VIEWS: Final = (
-    _view(
-        "runs",
-        "One row a run of a component.",
-        """
-id VARCHAR The run's id.
-component VARCHAR What ran: joins components.name.
-version VARCHAR The component's version: the user's, else a fingerprint of the function's source.
-parent VARCHAR The run it was part of: joins runs.id.
-trace VARCHAR The trace it belongs to.
-started TIMESTAMP When it began.
-ended TIMESTAMP When it ended; NULL while it runs.
-status VARCHAR running, ok or error.
-error VARCHAR What went wrong.
-params VARCHAR Its parameters as a JSON object.
-metrics VARCHAR Its metrics as a JSON object, the last of each name.
-code VARCHAR Its function, the hash of its source, and the commit, as a JSON object.
-host VARCHAR The machine.
-pid BIGINT The process.
-notes VARCHAR Its notes as a JSON list.
-""",
-    ),
-    _view(
-        "artifacts",
-        "One row a version of an artifact; the version is a fingerprint of its content.",
-        """
-name VARCHAR The artifact's name.
-version VARCHAR Its version.
-kind VARCHAR What it is: table, file, estimator and the like.
-rows BIGINT Rows, of a table.
-columns VARCHAR Columns, of a table, as JSON.
-bytes BIGINT Its size.
-path VARCHAR The file, where it is one.
-preview VARCHAR Its beginning as text.
-time TIMESTAMP When it was first seen.
-""",
-    ),
-    _view("reads", "One row an artifact that a run read.", _EDGE),
-    _view("writes", "One row an artifact that a run wrote.", _EDGE),
-    _view(
-        "components",
-        "One row a named step.",
-        """
-name VARCHAR The component's name.
-description VARCHAR What it does.
-owner VARCHAR Who owns it.
-tags VARCHAR Its tags as a JSON list.
-time TIMESTAMP When it was first seen.
-""",
-    ),
-)
 MODEL_VIEWS: Final = (
-    _view(
+    view(
         "models",
         "One row a model, with what was said of it.",
         """
@@ -187,7 +97,7 @@ time TIMESTAMP When it was first seen.
 feedback VARCHAR The rule that makes labels of events, as JSON.
 """,
     ),
-    _view(
+    view(
         "model_versions",
         "One row a version of a model, with the artifact and the run it came from.",
         """
@@ -199,7 +109,7 @@ run VARCHAR The run that declared it: joins runs.id.
 time TIMESTAMP When it was declared.
 """,
     ),
-    _view(
+    view(
         "deployments",
         "One row a deployment: which version went where, and when.",
         """
@@ -210,7 +120,7 @@ time TIMESTAMP When.
 run VARCHAR The run that deployed it: joins runs.id.
 """,
     ),
-    _view(
+    view(
         "columns",
         "One row a column that is registered of a model.",
         """
@@ -225,7 +135,7 @@ declared BOOLEAN Whether log_model declared it.
 since TIMESTAMP When it was first seen.
 """,
     ),
-    _view(
+    view(
         "column_changes",
         "One row a change of a model's columns.",
         """
@@ -239,7 +149,7 @@ rows BIGINT How many rows showed it.
 time TIMESTAMP When.
 """,
     ),
-    _view(
+    view(
         "verdicts",
         "One row a judgement of a closed window.",
         """
@@ -254,7 +164,7 @@ evidence DOUBLE How strong the evidence is.
 strip DOUBLE The worst column, in times its own limit.
 """,
     ),
-    _view(
+    view(
         "incidents",
         "One row an incident, notices among them.",
         """
@@ -271,7 +181,7 @@ closed TIMESTAMP When it ended.
     ),
 )
 STATE_VIEWS: Final = (
-    _view(
+    view(
         "rejected",
         "One row a line or value that could not be taken, with its reason and what it was.",
         """
@@ -287,7 +197,7 @@ name VARCHAR The column's name.
 time TIMESTAMP When it was refused.
 """,
     ),
-    _view(
+    view(
         "drops",
         "One row a process and reason for which it could not write events.",
         """
@@ -297,7 +207,7 @@ rows BIGINT How many events.
 time TIMESTAMP When it was last told.
 """,
     ),
-    _view(
+    view(
         "repeats",
         "One row an id that more than one prediction has; the earliest is counted.",
         """
@@ -307,7 +217,7 @@ id VARCHAR The id.
 rows BIGINT How many predictions have it.
 """,
     ),
-    _view(
+    view(
         "late_labels",
         "One row a model and environment whose labels came too late to count.",
         """
@@ -316,7 +226,7 @@ environment VARCHAR Where.
 rows BIGINT How many labels.
 """,
     ),
-    _view(
+    view(
         "audit",
         "One row a deed that changed what was recorded.",
         """
@@ -327,7 +237,7 @@ who VARCHAR Who asked for it.
 record VARCHAR What was done, as JSON.
 """,
     ),
-    _view(
+    view(
         "questions",
         "One row a saved question.",
         """
@@ -340,5 +250,5 @@ time TIMESTAMP When it was saved.
     ),
 )
 CATALOG_VIEWS: Final = (*GRAPH_VIEWS, *MODEL_VIEWS, *STATE_VIEWS)
-DOCUMENTED: Final = {view.name: view for view in (*ROW_VIEWS, *CATALOG_VIEWS)}
+DOCUMENTED: Final = {one.name: one for one in (*ROW_VIEWS, *CATALOG_VIEWS)}
 """Every view by name."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import getpass
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -129,7 +130,8 @@ def _take(
     what: tuple[Format, Entry, str],
 ) -> tuple[int, list[Rejected]]:
     form, entry, key = what
-    kind, path = KINDS[entry.table], str(source / entry.path)
+    path = str(source / entry.path)
+    kind = _as_then(connection, KINDS[entry.table], form, path)
     both = (("features", entry.features), ("tags", entry.tags)) if kind.nested else ()
     nested = tuple((role, fields) for role, fields in both if fields)
     try:
@@ -141,6 +143,18 @@ def _take(
     except duckdb.Error as error:
         message = f"{path!r} cannot be read as {form}: {str(error).splitlines()[0]}"
         raise BadInput(message) from error
+
+
+def _as_then(connection: duckdb.DuckDBPyConnection, kind: Kind, form: Format, path: str) -> Kind:
+    """Leave out the columns that an older version of the package did not have yet, and so did not write."""
+    if kind.rows or form == "jsonl":  # what a line lacks is NULL
+        return kind
+    if form == "csv":
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            told = next(csv.reader(file), [])
+    else:
+        told = [str(row[0]) for row in connection.execute(f"DESCRIBE FROM read_parquet({literal(path)})").fetchall()]
+    return replace(kind, columns=tuple(column for column in kind.columns if column[0] in told))
 
 
 def opened(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Format = Literal["parquet", "csv", "jsonl", "delta"]
 FORMATS: Final[tuple[Format, ...]] = ("parquet", "csv", "jsonl", "delta")
 ENDINGS: Final[dict[Format, str]] = {"parquet": ".parquet", "csv": ".csv", "jsonl": ".jsonl", "delta": ".parquet"}
-_TIMES: Final = ("time", "started", "ended", "since")
+_TIMES: Final = ("time", "started", "ended", "since", "quarantined", "removed", "block_after")
 _LATER: Final = ("changed",)  # of this catalog alone
 
 
@@ -74,6 +74,12 @@ KINDS: Final = {
         _graph(c.artifacts),
         _graph(c.reads),
         _graph(c.writes),
+        _graph(c.run_links),
+        _graph(c.environments),
+        _graph(c.sources),
+        _graph(c.flags),
+        _graph(c.subject_tags),
+        _graph(c.retractions),
         _graph(c.models, "name"),
         _graph(c.model_versions, "model"),
         _graph(c.deployments, "model"),
