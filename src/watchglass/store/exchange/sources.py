@@ -53,7 +53,7 @@ class Chosen:
         found = []
         if self.model is not None and kind.model is not None:
             found.append(f"{kind.model} = {literal(self.model)}")
-        if self.environment is not None and "environment" in kind.names:
+        if self.environment is not None and kind.model is not None and "environment" in kind.names:
             found.append(f"environment = {literal(self.environment)}")
         if kind.time is not None:
             found += [f"{kind.time} >= make_timestamp({self.start})"] if self.start is not None else []
