@@ -242,6 +242,15 @@ HASH_KEY: Final = Setting(
     "The key with which rules of redaction hash, 16 characters or more; the same wherever hashes must agree.",
 )
 
+BACKUPS: Final = Setting(
+    "backups",
+    "WATCHGLASS_BACKUPS",
+    "backups.folder",
+    "",
+    _text,
+    "The folder that a server puts backups into when it is asked for one over HTTP; unset, it makes none.",
+)
+
 SPOOL: Final = Setting(
     "spool",
     "WATCHGLASS_SPOOL",
@@ -358,6 +367,7 @@ SETTINGS: Final[tuple[Setting[str] | Setting[bool] | Setting[float] | Setting[in
     SAMPLING,
     REDACTION,
     HASH_KEY,
+    BACKUPS,
     SPOOL,
     TOKEN,
     DELIVER_SECONDS,

@@ -9,15 +9,18 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from watchglass.web import (
     api,
+    artifacts,
     asking,
     assets,
     audit,
+    exporting,
     incidents_pages,
     jump,
     labels,
     models_page,
     problems,
     questions,
+    runs,
     schemas,
     urls,
 )
@@ -41,15 +44,19 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         docs_url=None,  # these two pages would load their code from elsewhere
         redoc_url=None,
     )
-    for part in (models_page, incidents_pages, jump, api, audit, schemas, labels, questions, asking):
+    for part in (artifacts, models_page, incidents_pages, jump, api, audit, schemas, labels, questions, asking, exporting, runs):
         app.include_router(part.router(store))
     if ingest is not None:
-        from watchglass.web import forgetting, saving, taking, tuning  # noqa: PLC0415 - costs only who takes events in
+        from watchglass.web import flagging, forgetting, importing, keeping, saving, taking, tuning  # noqa: PLC0415 - costs only who takes events in
 
         app.include_router(taking.router(ingest, maintenance))
         app.include_router(saving.router(store))
+        app.include_router(flagging.router(store))
         app.include_router(tuning.router(ingest.folder))
         app.include_router(forgetting.router(ingest.folder))
+        app.include_router(artifacts.taking(ingest.folder))
+        app.include_router(importing.router(ingest))
+        app.include_router(keeping.router(ingest.folder))
     app.include_router(assets.router)
     problems.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=_WORTH_PACKING)

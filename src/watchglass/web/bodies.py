@@ -1,4 +1,4 @@
-"""A request's body as it comes → pieces of about a megabyte, within limits of size and of patience."""
+"""A request's body as it comes → pieces of about a megabyte, or one JSON object, within limits of size and of patience."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import orjson
 from starlette.requests import ClientDisconnect
 
+from watchglass.errors import BadInput
 from watchglass.receive.lines import TooLarge
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 PIECE: Final = 1 << 20
 _DRAINED: Final = 16 << 20
+_LARGEST_OBJECT: Final = 1 << 20
 _DRAIN_SECONDS: Final = 1.0
 
 
@@ -30,6 +33,33 @@ class Patience:
 
     pause: float
     total: float
+
+
+_SOON: Final = Patience(10.0, 30.0)
+
+
+async def object_of(request: Request, would_do: str) -> dict[str, object]:
+    """Read a small body that is one JSON object; raises `BadInput` that shows one that would do, or as `pieces` does."""
+    announced(request, _LARGEST_OBJECT)
+    body = b"".join([part async for part in pieces(request, _LARGEST_OBJECT, _SOON)])
+    try:
+        found = orjson.loads(body)
+    except ValueError as error:
+        message = f"the body is not JSON: {error}"
+        raise BadInput(message) from None
+    if not isinstance(found, dict):
+        message = f"the body is not an object: {would_do} would do"
+        raise BadInput(message)
+    return found
+
+
+def dry_of(found: dict[str, object]) -> bool:
+    """Take out of an object whether the work is only to be looked at; raises `BadInput`."""
+    dry = found.pop("dry", False)
+    if not isinstance(dry, bool):
+        message = f"dry cannot be {dry!r:.80}: true or false would do"
+        raise BadInput(message)
+    return dry
 
 
 def announced(request: Request, limit: int) -> None:

@@ -8,21 +8,19 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from watchglass.errors import BadInput, UnknownName, WatchglassError
+from watchglass.errors import BadInput
 from watchglass.store.life.forget import Asked, Forgotten, asked, forget
 from watchglass.store.reader import close_reader
 from watchglass.store.transactions import connect
 from watchglass.web import urls
-from watchglass.web.bodies import Patience, pieces
-from watchglass.web.pages import json
-from watchglass.web.taking import from_here, refusal
+from watchglass.web.answering import answered
+from watchglass.web.bodies import dry_of, object_of
+from watchglass.web.taking import from_here
 from watchglass.web.taking_docs import ANSWERS
 
 if TYPE_CHECKING:
     from watchglass.store.folder import Folder
 
-_LARGEST: Final = 1 << 20
-_PATIENCE: Final = Patience(10.0, 30.0)
 _TEXTS: Final = ("subject", "prediction", "where", "model", "environment", "who", "reason")
 _EXAMPLE: Final = {"subject": "ana", "who": "the data protection officer", "dry": True}
 _BODY: Final[dict[str, object]] = {
@@ -53,38 +51,27 @@ def router(folder: Folder) -> APIRouter:
     @routes.post("/forget", response_model=Forgotten, responses=_ANSWERS, openapi_extra=_BODY)
     async def remove(request: Request) -> Response:
         """Remove rows physically: predictions, labels and feedback, from files, cells, log and catalog. It cannot be taken back."""
-        try:
+
+        async def work() -> Forgotten:
             from_here(request)
-            parts = [part async for part in pieces(request, _LARGEST, _PATIENCE)]
-            about, dry = _read(b"".join(parts))
-            return json(await run_in_threadpool(_forgotten, folder, about, dry=dry))
-        except UnknownName as error:
-            return json({"error": str(error)}, 404)
-        except (WatchglassError, OSError) as error:
-            return refusal(error)
+            about, dry = _read(await object_of(request, orjson.dumps(_EXAMPLE).decode()))
+            return await run_in_threadpool(_forgotten, folder, about, dry=dry)
+
+        return await answered(request, work())
 
     return routes
 
 
-def _read(body: bytes) -> tuple[Asked, bool]:
+def _read(found: dict[str, object]) -> tuple[Asked, bool]:
     """Read what is asked; raises `BadInput`."""
-    try:
-        found = orjson.loads(body)
-    except ValueError as error:
-        message = f"the body is not JSON: {error}"
-        raise BadInput(message) from None
-    if not isinstance(found, dict):
-        message = f"the body is not an object: {orjson.dumps(_EXAMPLE).decode()} would do"
-        raise BadInput(message)
-    dry = found.pop("dry", False)
-    if not isinstance(dry, bool):
-        message = f"dry cannot be {dry!r:.80}: true or false would do"
-        raise BadInput(message)
+    dry = dry_of(found)
+    texts: dict[str, str | None] = {}
     for name, value in found.items():
         if name not in _TEXTS or not (value is None or isinstance(value, str)):
             message = f"{name[:80]!r} cannot be {value!r:.80}: texts under {', '.join(_TEXTS)} would do"
             raise BadInput(message)
-    return asked(**found), dry
+        texts[name] = value
+    return asked(**texts), dry
 
 
 def _forgotten(folder: Folder, about: Asked, *, dry: bool) -> Forgotten:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from watchglass.web.run_reads import RunReads
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from typing import BinaryIO
 
     from watchglass.records import Incident, ModelStatus, Time
     from watchglass.store.answers import Table
+    from watchglass.store.artifacts.known import Artifact, Artifacts
     from watchglass.store.asking.latest import Page
     from watchglass.store.asking.lookup import Prediction
     from watchglass.store.distribution import Distribution
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Reads(Protocol):
+class Reads(RunReads, Protocol):
     """A store as the pages see it; any object that answers these will do."""
 
     @property
@@ -46,6 +50,19 @@ class Reads(Protocol):
 
     def questions(self) -> Table:
         """List the questions."""
+        ...
+
+    def download(
+        self,
+        table: str,
+        *,
+        model: str | None = None,
+        environment: str | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        format: str = "parquet",  # noqa: A002 - the settled name
+    ) -> BinaryIO:
+        """Give one table as an open file; raises `UnknownName`, `BadInput`, `StoreError`."""
         ...
 
     def sql(
@@ -135,6 +152,23 @@ class Reads(Protocol):
 
     def audits(self, action: str | None = None, *, limit: int = 100, after: int | None = None) -> Audits:
         """List what was done to the store's data, newest first."""
+        ...
+
+    def artifacts(
+        self,
+        name: str | None = None,
+        *,
+        kind: str | None = None,
+        policy: str | None = None,
+        run: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Artifacts:
+        """List artifact versions; raises `BadInput`, `UnknownName` for a run."""
+        ...
+
+    def artifact(self, name: str, version: str | None = None) -> Artifact:
+        """Give a version of an artifact; raises `UnknownName`, `BadInput`."""
         ...
 
     def status(self) -> Overview:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import orjson
 from fastapi import APIRouter, Request, Response
 
-from watchglass.errors import BadInput, WatchglassError
+from watchglass.errors import WatchglassError
 from watchglass.store.tuning import document, etag_of, replace_settings, settings_of
 from watchglass.web import urls
-from watchglass.web.bodies import Patience, pieces
+from watchglass.web.answering import answered
+from watchglass.web.bodies import object_of
 from watchglass.web.pages import json
 from watchglass.web.taking import from_here, refusal
 from watchglass.web.taking_docs import ANSWERS, SETTINGS_BODY, SETTINGS_SCHEMA
@@ -18,8 +18,7 @@ from watchglass.web.taking_docs import ANSWERS, SETTINGS_BODY, SETTINGS_SCHEMA
 if TYPE_CHECKING:
     from watchglass.store.folder import Folder
 
-_LARGEST: Final = 1 << 20
-_PATIENCE: Final = Patience(10.0, 30.0)
+_WOULD_DO: Final = '{"enabled": true, "level": "info", "sampling": []}'
 _READ: Final[dict[int | str, dict[str, object]]] = {
     200: {"description": "The settings; what is not set is not there.", "content": SETTINGS_SCHEMA},
     304: {"description": "They are as the ETag in If-None-Match says."},
@@ -47,30 +46,19 @@ def router(folder: Folder) -> APIRouter:
     @routes.put("/settings", response_class=Response, responses=_REPLACED, openapi_extra=SETTINGS_BODY)
     async def replace(request: Request) -> Response:
         """Replace the settings, whole."""
-        try:
+
+        async def work() -> Response:
             from_here(request)
-            parts = [part async for part in pieces(request, _LARGEST, _PATIENCE)]
+            given = await object_of(request, _WOULD_DO)
             wanted = request.headers.get("if-match")
             if wanted is not None and wanted not in ("*", etag_of(folder)):
                 return json({"error": "the settings changed meanwhile: read them again (GET), then replace them"}, 412)
-            replace_settings(folder, _object(b"".join(parts)), "the body")
+            replace_settings(folder, given, "the body")
             return _told(folder, "")
-        except (WatchglassError, OSError) as error:
-            return refusal(error)
+
+        return await answered(request, work())
 
     return routes
-
-
-def _object(body: bytes) -> dict[str, object]:
-    try:
-        found = orjson.loads(body)
-    except ValueError as error:
-        message = f"the body is not JSON: {error}"
-        raise BadInput(message) from None
-    if not isinstance(found, dict):
-        message = 'the body is not an object: {"enabled": true, "level": "info", "sampling": []} would do'
-        raise BadInput(message)
-    return found
 
 
 def _told(folder: Folder, held: str) -> Response:

@@ -78,7 +78,7 @@ def export(
     not recorded, `MissingLibrary` for Delta without its extra, `StoreError` when a file cannot be read or written.
     """
     form, kinds = format_of(wanted.format), chosen(wanted.tables)
-    rows = _rows(wanted)
+    rows = rows_of(wanted)
     if wanted.model is not None:
         require_model(folder, engine, wanted.model)
     if form == "delta":
@@ -117,7 +117,8 @@ def _filters(wanted: Wanted) -> dict[str, str | None]:
     return {name: None if value is None else str(value) for name, value in given.items()}
 
 
-def _rows(wanted: Wanted) -> Chosen:
+def rows_of(wanted: Wanted) -> Chosen:
+    """Read which rows are wanted; raises `BadInput` for times that cannot be."""
     start, end = (None if edge is None else micros(edge) for edge in (wanted.start, wanted.end))
     if start is not None and end is not None and end <= start:
         message = f"start {wanted.start!r} must come before end {wanted.end!r}; are the two swapped?"

@@ -59,8 +59,10 @@ def import_file(
     source: Path,
     what: Foreign,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    named: str | None = None,
 ) -> Imported:
-    """Take a file in; the same file under the same words again changes nothing.
+    """Take a file in; the same file under the same words again changes nothing. `named` is what it is called in the record of it.
 
     A row without an id, where a column of ids is named, or without a time that can be read, costs only itself and is counted.
     Raises `BadInput` for a file or a column that is not there, and for a table that cannot be taken in like this.
@@ -68,26 +70,28 @@ def import_file(
     if what.table not in TABLES:
         message = f"table cannot be {what.table!r} for a file from elsewhere: {', '.join(TABLES)} would do"
         raise BadInput(message)
+    called = named or str(source)
     key = f"{KEYS}{_content(source)}:{blake2b(repr(what).encode(), digest_size=8).hexdigest()}"
     if taken(engine, [key]):
-        return Imported(str(source), 0, 0, 0, 1)
-    redactor = _redactor(folder)
+        return Imported(called, 0, 0, 0, 1)
+    redactor = redactor_of(folder)
     try:
         with engine_room() as connection, ExitStack() as stack:
             connection.execute("SET preserve_insertion_order = true")  # a row without an id is known by its place
             opened = _opened(connection, source, stack)
             done = _take(folder, engine, connection, source, (what, key, redactor, opened))
     except duckdb.Error as error:
-        message = f"{str(source)!r} cannot be taken in: {str(error).splitlines()[0]}"
+        message = f"{called!r} cannot be taken in: {str(error).splitlines()[0]}"
         raise BadInput(message) from error
     if progress:
         progress(done.rows, done.rows)
-    result = imported(source, done)
+    result = imported(called, done)
     note_import(engine, result, {"table": what.table, "model": what.model})
     return result
 
 
-def _redactor(folder: Folder) -> Redactor | None:
+def redactor_of(folder: Folder) -> Redactor | None:
+    """Give the rules of redaction of a store and of this process; raises `StoreError` where they cannot be known."""
     try:
         return Guard(str(folder.root)).redactor()
     except OSError as error:
@@ -101,6 +105,9 @@ def _content(source: Path) -> str:
     for path in paths:
         if not path.is_file():
             message = f"there is no file {str(path)!r}. Name a file: {', '.join([*history.READERS, *history.ARROW])}, or a Delta table's folder"
+            raise BadInput(message)
+        if not path.stat().st_size:
+            message = f"file {path.name!r} is empty (0 bytes). Name a file with a header and at least one row"
             raise BadInput(message)
         with path.open("rb") as file:
             while part := file.read(_CHUNK):

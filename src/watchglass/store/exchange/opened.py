@@ -10,6 +10,7 @@ from watchglass.errors import BadInput
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Sequence
+    from typing import BinaryIO
 
     from sqlalchemy.engine import Engine
 
@@ -47,6 +48,27 @@ class Exchanging:
 
         wanted = Wanted(tables, model, environment, start, end, format)
         return export(self._folder, self._engine, to, wanted, progress)
+
+    def download(
+        self,
+        table: str,
+        *,
+        model: str | None = None,
+        environment: str | None = None,
+        start: Time | None = None,
+        end: Time | None = None,
+        format: str = "parquet",  # noqa: A002 - the settled name
+    ) -> BinaryIO:
+        """Give one table as one open file, which has no name on the disk: to be read from its start, and closed.
+
+        The rows are chosen as `export` does; predictions need a `model`. `format` is parquet, csv or jsonl.
+        Raises `BadInput`, `UnknownName`, `StoreError`.
+        """
+        from watchglass.store.exchange.download import download  # noqa: PLC0415 - costs only who exports
+        from watchglass.store.exchange.export import Wanted  # noqa: PLC0415 - likewise
+
+        wanted = Wanted((table,), model, environment, start, end, format)
+        return download(self._folder, self._engine, table, wanted)
 
     def import_(  # noqa: PLR0913 - the settled signature
         self,

@@ -95,6 +95,11 @@ def parts(
         yield found
 
 
+def nothing(kind: Kind) -> Part:
+    """Give a table without rows."""
+    return Part(kind, None, _shaped(kind, _NONE, "SELECT 1 WHERE false", Chosen()), 0)
+
+
 def _sizes(engine: Engine, moment: Snapshot) -> dict[str, tuple[int, int, int]]:
     """Give the rows, and the first and last time in µs, of each file of a moment."""
     paths = {file.path for file in moment.files}
