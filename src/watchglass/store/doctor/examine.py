@@ -23,6 +23,7 @@ from watchglass.store.doctor.indexes import check_indexes
 from watchglass.store.doctor.log import check_log, compact_after
 from watchglass.store.doctor.rebuild import rebuild
 from watchglass.store.doctor.salvage import fault_of
+from watchglass.store.doctor.twice import check_twice
 from watchglass.store.doctor.unfinished import check_unfinished
 from watchglass.store.doctor.visit import Finding, Report, Visit
 from watchglass.store.folder import prepare
@@ -106,6 +107,7 @@ def _examined(visit: Visit) -> Report:
         check_files(visit)
         check_orphans(visit)
         check_indexes(visit)
+        check_twice(visit)
         check_log(visit)
         check_unfinished(visit)
         _check_keys(visit)
