@@ -8,14 +8,26 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).parents[2] / "shared"
+_KEPT = ("WATCHGLASS_TORTURE", "WATCHGLASS_TEST_POSTGRES")
 _skipped: list[str] = []
 
 
+@pytest.fixture(scope="session")
+def _database():
+    """A PostgreSQL that the stores of all tests of this process keep their catalogs in."""
+    from tests.postgres import postgres
+
+    with postgres() as url:
+        yield url
+
+
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch):
+def _own_environment(monkeypatch, request):
     """Keep the tests from recording into the folder they are run from."""
-    for name in [name for name in os.environ if name.startswith("WATCHGLASS_") and name != "WATCHGLASS_TORTURE"]:
+    for name in [name for name in os.environ if name.startswith("WATCHGLASS_") and name not in _KEPT]:
         monkeypatch.delenv(name)
+    if os.environ.get("WATCHGLASS_TEST_POSTGRES"):
+        monkeypatch.setenv("WATCHGLASS_CATALOG", request.getfixturevalue("_database"))
     yield
     from watchglass.capture import recorder
 

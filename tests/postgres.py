@@ -44,13 +44,21 @@ def postgres():
                 "UTF8",
                 "--locale",
                 "C.UTF-8",
+                "--locale-provider=icu",
+                "--icu-locale=en-US",
             ],
             check=True,
             capture_output=True,
             cwd=home,
             **other,
         )
-        settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": home, "fsync": "off"}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": port,
+            "unix_socket_directories": home,
+            "fsync": "off",
+            "max_connections": 400,
+        }
         server = subprocess.Popen(
             [
                 f"{BIN}/postgres",

@@ -122,6 +122,14 @@ STORE: Final = Setting(
     _store,
     "The folder that events are written to, or the URL of a server that takes them.",
 )
+CATALOG: Final = Setting(
+    "catalog",
+    "WATCHGLASS_CATALOG",
+    "catalog",
+    "",
+    _text,
+    "The PostgreSQL database that a new store keeps its catalog in, as postgresql://user@host:5432/database; else a file of the folder.",
+)
 DURABILITY: Final = Setting(
     "durability",
     "WATCHGLASS_DURABILITY",
@@ -352,6 +360,7 @@ ARTIFACT_STORE_BYTES: Final = Setting(
 
 SETTINGS: Final[tuple[Setting[str] | Setting[bool] | Setting[float] | Setting[int], ...]] = (
     STORE,
+    CATALOG,
     DURABILITY,
     DISABLED,
     ROLL_SECONDS,

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.ports import free_port
+from tests.postgres import postgres
+from tests.store.foreign.mltraced import Mltraced
 from watchglass.capture import recorder
 from watchglass.reading import create_store
 
@@ -46,10 +48,13 @@ class Page:
         self.text = path.read_text().replace("8000", str(self.port))
         self.names = {}
         self.servers = []
+        self.open = ExitStack()
         for name, text in FILES.items():
             (folder / name).write_text(text)
 
     def run(self):
+        if "postgresql://" in self.text:
+            self.database()
         create_store(self.folder / "watchglass-data").close()
         if "$WATCHGLASS" in self.text:
             self.serve("watchglass serve --store watchglass-data")
@@ -59,6 +64,14 @@ class Page:
                 recorder.close()  # the reader's script has ended
             else:
                 self.shell(source)
+
+    def database(self):
+        """Start a PostgreSQL in the place of the one that the page names, in which mltrace may have written."""
+        url = self.open.enter_context(postgres())
+        old = Mltraced(url)
+        old.run("load", [], ["rows"])
+        old.engine.dispose()
+        self.text = re.sub(r"postgresql://\S+", url, self.text)
 
     def shell(self, source):
         for command in _SERVE.findall(source):
@@ -104,3 +117,4 @@ class Page:
             process.terminate()
         for process in self.servers:
             process.wait(PATIENCE)
+        self.open.close()

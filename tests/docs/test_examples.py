@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.docs.pages import DOCS, Page, examples, pages
+from tests.postgres import BIN
 
 PAGES = pages()
 
@@ -14,6 +15,8 @@ def test_the_examples_of_a_page_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WATCHGLASS_SPOOL", str(tmp_path / "spool"))
     page = Page(path, tmp_path)
+    if "postgresql://" in page.text and BIN is None:
+        pytest.skip("Debian's package postgresql is not installed (apt-get install postgresql)")
     try:
         page.run()
     finally:

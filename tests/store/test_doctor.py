@@ -404,6 +404,7 @@ def damaged(path, how):
         path.write_bytes(data)
 
 
+@pytest.mark.catalog_file
 @pytest.mark.parametrize("how", ["gone", "empty", "zeroed head", "pages in the middle"])
 def test_a_broken_catalog_is_made_anew_from_the_files_and_what_can_be_read(store, how):
     store.close()
@@ -426,6 +427,7 @@ def test_a_broken_catalog_is_made_anew_from_the_files_and_what_can_be_read(store
     assert look(store).sound
 
 
+@pytest.mark.catalog_file
 def test_with_the_catalog_gone_a_segment_counts_once_whether_it_was_published_or_not(store):
     segment = next(store.folder.row_log.iterdir())
     kept = segment.read_bytes()
@@ -444,6 +446,7 @@ def test_with_the_catalog_gone_a_segment_counts_once_whether_it_was_published_or
     assert ids(store) == expected((0, 60))
 
 
+@pytest.mark.catalog_file
 def test_with_the_catalog_gone_a_merged_file_and_those_it_replaced_count_once(store):
     import duckdb
 
@@ -456,6 +459,7 @@ def test_with_the_catalog_gone_a_merged_file_and_those_it_replaced_count_once(st
     assert ids(store) == expected((0, 40))
 
 
+@pytest.mark.catalog_file
 def test_a_catalog_that_another_process_has_open_is_not_replaced(store, tmp_path):
     import subprocess
     import sys

@@ -65,6 +65,7 @@ def shape(engine):
     }
 
 
+@pytest.mark.catalog_file
 def test_a_store_of_the_first_version_is_opened_with_every_row_and_goes_on(tmp_path):
     old = Bench(tmp_path / "store")
     old.model()
@@ -95,6 +96,7 @@ def test_a_store_that_a_newer_package_wrote_is_refused_and_let_go(bench):
     assert bench.handles() == 0
 
 
+@pytest.mark.catalog_file
 def test_two_processes_that_open_it_at_once_upgrade_it_once(tmp_path):
     import subprocess
     import sys

@@ -157,6 +157,7 @@ def test_an_open_store_answers_in_a_forked_child_too(bench):
     assert count(bench) == 10
 
 
+@pytest.mark.catalog_file
 def test_a_forked_child_closes_none_of_its_parents_connections_to_the_catalog(bench):
     bench.ask("SELECT 1 FROM runs")
     assert bench.handles() > 0

@@ -53,6 +53,9 @@ for line in sys.stdin:
 """
 
 
+pytestmark = pytest.mark.catalog_file
+
+
 def newer(root, by=1):
     """Do to the catalog what the first step of a newer package's migration does."""
     with contextlib.closing(sqlite3.connect(root / "catalog.db")) as raw, raw:

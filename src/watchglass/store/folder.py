@@ -40,6 +40,11 @@ class Folder:
         """The SQLite file that holds manifest and graph."""
         return self.root / "catalog.db"
 
+    @property
+    def elsewhere(self) -> Path:
+        """The file that names the database where the catalog lies, when it does not lie here."""
+        return self.root / "catalog.url"
+
 
 def prepare(path: str | os.PathLike[str], *, create: bool = False) -> Folder:
     """Give the folder of a store; with `create`, make it.

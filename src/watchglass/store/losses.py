@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
+from watchglass.store.dialects import larger
 from watchglass.store.graph import take_in
 from watchglass.store.transactions import writing
 
@@ -71,13 +72,13 @@ def _keep(engine: Engine, counts: Counts) -> None:
     if not counts:
         return
     statement = insert(c.drops)
-    larger = {"rows": sa.func.max(statement.excluded.rows, c.drops.c.rows), "time": statement.excluded.time}
+    kept = {"rows": larger(statement.excluded.rows, c.drops.c.rows), "time": statement.excluded.time}
     rows = [
         {"writer": writer, "reason": reason, "rows": lost, "time": at}
         for (writer, reason), (lost, at) in counts.items()
     ]
     with writing(engine) as transaction:
-        transaction.execute(statement.on_conflict_do_update(index_elements=["writer", "reason"], set_=larger), rows)
+        transaction.execute(statement.on_conflict_do_update(index_elements=["writer", "reason"], set_=kept), rows)
 
 
 def _files(folder: Folder) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
+from watchglass.store.dialects import json_number
 from watchglass.store.graph import take_in
 from watchglass.store.labels.late import too_late
 from watchglass.store.losses import losses
@@ -75,7 +76,7 @@ def overview(folder: Folder, engine: Engine) -> Overview:
             for table in (c.models, c.runs, c.artifacts)
         }
         lost = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(c.rejected.c.rows), 0))).scalar_one()
-        went = sa.select(sa.func.coalesce(sa.func.sum(sa.func.json_extract(c.audit.c.record, "$.rows")), 0))
+        went = sa.select(sa.func.coalesce(sa.func.sum(json_number(c.audit.c.record, sa.literal_column("'rows'"))), 0))
         expired = connection.execute(went.where(c.audit.c.action == "retention")).scalar_one()
         unsolved = connection.execute(
             sa.select(sa.func.count()).select_from(c.incidents).where(c.incidents.c.state != "resolved")

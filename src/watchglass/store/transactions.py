@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import sqlite
 
+from watchglass import settings
 from watchglass.errors import StoreError, StoreTooNew
 from watchglass.store.catalog import META, schema_version, watermarks
 
@@ -38,26 +39,8 @@ def connect(folder: Folder, *, fresh: bool = False) -> Engine:
     Raises `StoreTooNew` when a newer version of the package wrote it, `StoreError` when it cannot be opened, or when
     it is gone though there are tables, unless `fresh` says that a new one is wanted.
     """
-    if not fresh and not folder.catalog.exists() and (lost := next(folder.tables.glob("*/*.parquet"), None)):
-        message = (
-            f"the catalog {str(folder.catalog)!r} is gone, though there are tables, such as {str(lost)!r}: "
-            "nothing was changed. Next: watchglass doctor --mend"
-        )
-        raise StoreError(message)
-    engine = sa.create_engine(f"sqlite:///{folder.catalog}", connect_args={"timeout": 30})
+    engine = _postgres(folder) or _sqlite(folder, fresh=fresh)
     _engines.add(engine)
-
-    @event.listens_for(engine, "connect")
-    def _settings(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late for IMMEDIATE
-        for setting in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
-            connection.execute(f"PRAGMA {setting}").close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get("writing", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
     try:
         _prepare(engine)
     except Exception as error:
@@ -70,6 +53,40 @@ def connect(folder: Folder, *, fresh: bool = False) -> Engine:
         engine, "begin", _check_version
     )  # only now: what made or upgraded the catalog found none, or an older one
     return engine
+
+
+def _sqlite(folder: Folder, *, fresh: bool) -> Engine:
+    if not fresh and not folder.catalog.exists() and (lost := next(folder.tables.glob("*/*.parquet"), None)):
+        message = (
+            f"the catalog {str(folder.catalog)!r} is gone, though there are tables, such as {str(lost)!r}: "
+            "nothing was changed. Next: watchglass doctor --mend"
+        )
+        raise StoreError(message)
+    engine = sa.create_engine(f"sqlite:///{folder.catalog}", connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late for IMMEDIATE
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {setting}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def _postgres(folder: Folder) -> Engine | None:
+    """Open a catalog that lies in PostgreSQL; None when it lies, or shall lie, in the folder."""
+    said = settings.resolve(settings.CATALOG)
+    if not said and not folder.elsewhere.exists():
+        return None
+    from watchglass.store.postgres import elsewhere, engine_of  # noqa: PLC0415 - costs only who has it there
+
+    place = elsewhere(folder, said)
+    return None if place is None else engine_of(place)
 
 
 def _in_child() -> None:
@@ -126,7 +143,8 @@ def _check_version(connection: Connection) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One writing transaction that holds SQLite's write lock from its first statement; raises `StoreTooNew` as every transaction does."""
-    with engine.connect() as connection, connection.execution_options(writing=True).begin():
+    alone = {"isolation_level": "READ COMMITTED"} if engine.dialect.name == "postgresql" else {}
+    with engine.connect() as connection, connection.execution_options(writing=True, **alone).begin():
         yield connection
 
 

@@ -369,6 +369,7 @@ def test_labels_are_written_once_however_often_the_writing_is_killed(bench):
     assert len(told) == len(set(told))
 
 
+@pytest.mark.catalog_file
 @pytest.mark.parametrize("lost", ["the manifest's row", "the catalog"])
 def test_feedback_and_its_labels_outlive_a_damaged_catalog(bench, lost):
     declare(bench)

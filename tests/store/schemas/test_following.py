@@ -136,6 +136,7 @@ def test_two_models_with_a_column_of_one_name_are_followed_apart(watched):
     assert (other.change, other.after, other.rows) == ("new", "text", 3)
 
 
+@pytest.mark.catalog_file
 def test_a_transaction_that_fails_at_its_end_has_told_nothing_and_the_next_tells_all_of_it_once(watched):
     watched.write("rows", [prediction(1, features={"slant": 1})])
     watched.compact()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from watchglass.store.asking.views import DOCUMENTED
+from watchglass.store.dialects import exact_text, json_line
 from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -58,9 +59,9 @@ def _line(table: sa.Table) -> sa.ColumnElement[str]:
             continue
         value: sa.ColumnElement[object] = column
         if isinstance(column.type, sa.Float):  # json_object() would round it to 15 digits
-            value = sa.case((column.is_not(None), sa.func.printf("%!.17g", column)))
+            value = sa.case((column.is_not(None), exact_text(column)))
         pairs += [sa.literal_column(literal(column.name)), value]
-    return sa.func.json_object(*pairs)
+    return json_line(*pairs)
 
 
 def lines_of(table: sa.Table, path: Path) -> str:

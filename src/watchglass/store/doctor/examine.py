@@ -57,7 +57,7 @@ def diagnose(
     Raises `StoreError` when there is no store, or when another process is in the way of mending.
     """
     folder = prepare(path)
-    fault = fault_of(folder.catalog)
+    fault = None if folder.elsewhere.exists() else fault_of(folder.catalog)
     if fault is None or _is_new(folder):
         engine = connect(folder)
         try:

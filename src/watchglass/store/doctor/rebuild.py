@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
@@ -111,7 +112,7 @@ def _take_over(visit: Visit, saved: Mapping[str, Saved], tables: Sequence[sa.Tab
         for row in rows:
             try:
                 with writing(visit.engine) as connection:
-                    connection.execute(table.insert().prefix_with("OR IGNORE"), [row])
+                    connection.execute(insert(table).on_conflict_do_nothing(), [row])
             except (sa.exc.SQLAlchemyError, TypeError, ValueError):
                 continue  # a row whose page was overwritten; the count says how many are there
 
@@ -182,10 +183,10 @@ def _learn_columns(visit: Visit, connection: duckdb.DuckDBPyConnection) -> None:
             continue
         with writing(visit.engine) as transaction:
             named = {"name": str(row[0]), "time": int(visit.now.timestamp() * 1e6)}
-            transaction.execute(c.models.insert().prefix_with("OR IGNORE"), [named])
+            transaction.execute(insert(c.models).on_conflict_do_nothing(), [named])
             for model, role, name, kind in found:
                 values = {"model": model, "role": role, "name": name, "type": kind}
-                transaction.execute(c.columns.insert().prefix_with("OR IGNORE"), [values])
+                transaction.execute(insert(c.columns).on_conflict_do_nothing(), [values])
 
 
 def _columns_of(connection: duckdb.DuckDBPyConnection, source: str) -> list[tuple[str, str, str]]:

@@ -25,6 +25,7 @@ from watchglass.store.codec import encode
 from watchglass.store.folder import make_folder, sync_folder
 from watchglass.store.life import backups
 from watchglass.store.life.backups import Backup, Kept, Moment
+from watchglass.store.life.copied import to_file
 from watchglass.store.parquet import sum_of
 from watchglass.store.segments import opened, sealed
 from watchglass.store.transactions import SCHEMA_VERSION
@@ -178,8 +179,11 @@ def _keep_drops(folder: Folder, draft: Path) -> None:
 def _copy_catalog(engine: Engine, target: Path) -> _Listed:
     """Copy the catalog as it is at one moment, without leases and replaced files; raises `StoreTooNew` for a newer one."""
     make_folder(target.parent)
-    with closing(engine.raw_connection()) as pooled:
-        pooled.cursor().execute("VACUUM INTO ?", (str(target),))
+    if engine.dialect.name == "postgresql":
+        to_file(engine, target)
+    else:
+        with closing(engine.raw_connection()) as pooled:
+            pooled.cursor().execute("VACUUM INTO ?", (str(target),))
     with closing(sqlite3.connect(target, isolation_level=None)) as copy:
         copy.execute(
             "PRAGMA journal_mode = DELETE"

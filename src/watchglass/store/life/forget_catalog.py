@@ -175,8 +175,15 @@ def tell_readers(engine: Engine) -> None:
 def scrub(engine: Engine) -> None:
     """Write the catalog's file anew, so that no page keeps what was deleted, and empty its write-ahead log.
 
+    In PostgreSQL the tables are written anew; its write-ahead log and its backups are its keeper's.
+
     Raises `StoreError` when a reader stands in the way for long: what was asked is done but for that.
     """
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for table in c.META.tables.values():
+                connection.exec_driver_sql(f'VACUUM FULL "{table.name}"')
+        return
     end = time.monotonic() + _PATIENCE
     raw = engine.raw_connection()
     try:

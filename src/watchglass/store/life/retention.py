@@ -23,6 +23,7 @@ from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store import parquet
 from watchglass.store.compact import engine_room
+from watchglass.store.dialects import larger
 from watchglass.store.labels.feedback import SEEN
 from watchglass.store.leases import hold
 from watchglass.store.life.unlabelled import Held
@@ -312,7 +313,7 @@ def _plain(gone: Gone) -> dict[str, object]:
 def raise_mark(transaction: Connection, name: str, seq: int) -> None:
     """Set a watermark, never lower than it is."""
     mark = insert(c.watermarks).values(name=name, seq=seq)
-    higher = sa.func.max(mark.excluded.seq, c.watermarks.c.seq)
+    higher = larger(mark.excluded.seq, c.watermarks.c.seq)
     transaction.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"seq": higher}))
 
 

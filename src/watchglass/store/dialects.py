@@ -1,0 +1,92 @@
+"""What SQLite and PostgreSQL say in different words → one construct for both, told to each in its own.
+
+Statements are written once, `INSERT … ON CONFLICT` as SQLite's, which PostgreSQL's is word for word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateColumn
+from sqlalchemy.sql.functions import FunctionElement
+
+from watchglass.store.catalog import META
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.sql.compiler import DDLCompiler, SQLCompiler
+
+_Written: TypeAlias = "Callable[..., str]"
+
+
+class larger(FunctionElement[object]):  # noqa: N801 - reads as the function that it is
+    """The larger of two values, NULL for none."""
+
+    inherit_cache = True
+
+
+class json_line(FunctionElement[str]):  # noqa: N801 - likewise
+    """Names and values in turn as the text of a JSON object."""
+
+    inherit_cache = True
+
+
+class json_number(FunctionElement[int]):  # noqa: N801 - likewise
+    """The number that a column's JSON object has under a name."""
+
+    inherit_cache = True
+
+
+class exact_text(FunctionElement[str]):  # noqa: N801 - likewise
+    """A double as a text that reads as the same double."""
+
+    inherit_cache = True
+
+
+def _say(
+    construct: type[FunctionElement[object] | FunctionElement[str] | FunctionElement[int]], sqlite: str, postgresql: str
+) -> None:
+    """Teach both a construct; `{}` stands for the arguments."""
+
+    def written(form: str) -> _Written:
+        def write(element: FunctionElement[object], compiler: SQLCompiler, **kw: object) -> str:
+            said = [compiler.process(clause, **kw) for clause in element.clauses]
+            return form.format(*said, all=", ".join(said))
+
+        return write
+
+    compiles(construct)(written(sqlite))
+    compiles(construct, "postgresql")(written(postgresql))
+
+
+_say(larger, "max({all})", "greatest({all})")
+_say(json_line, "json_object({all})", "CAST(json_build_object({all}) AS TEXT)")
+_say(json_number, "json_extract({0}, '$.' || {1})", "CAST(CAST({0} AS JSON) ->> {1} AS NUMERIC)")
+_say(exact_text, "printf('%!.17g', {0})", "CAST({0} AS TEXT)")
+
+
+@compiles(CreateColumn, "postgresql")
+def _column(element: CreateColumn, compiler: DDLCompiler, **kw: object) -> str:
+    """Make a column of text of the catalog that is compared and sorted by its bytes, as SQLite does, whatever the database's language."""
+    written = str(compiler.visit_create_column(element, **kw))  # type: ignore[no-untyped-call]
+    ours = element.element.table.metadata is META  # a program's own tables are none of our business
+    if ours and isinstance(element.element.type, sa.String):
+        kind = compiler.dialect.type_compiler_instance.process(element.element.type)
+        return written.replace(f" {kind}", f' {kind} COLLATE "C"', 1)
+    return written
+
+
+@compiles(OnConflictDoNothing, "postgresql")
+def _do_nothing(clause: OnConflictDoNothing, compiler: SQLCompiler, **kw: object) -> str:
+    clause.constraint_target = None  # type: ignore[attr-defined]  # PostgreSQL's own may name a constraint instead
+    return str(compiler.visit_on_conflict_do_nothing(clause, **kw))  # type: ignore[attr-defined]
+
+
+@compiles(OnConflictDoUpdate, "postgresql")
+def _do_update(clause: OnConflictDoUpdate, compiler: SQLCompiler, **kw: object) -> str:
+    clause.constraint_target = None  # type: ignore[attr-defined]
+    return str(compiler.visit_on_conflict_do_update(clause, **kw))  # type: ignore[attr-defined]
