@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from watchglass.capture.queries import query
     from watchglass.capture.recorder import flush, init
     from watchglass.capture.runs import run
+    from watchglass.capture.saving import save
     from watchglass.errors import WatchglassError
     from watchglass.reading import open_store as open  # noqa: A004 - the public name is settled
+    from watchglass.store.artifacts.loading import load
     from watchglass.store.life.backups import backups
     from watchglass.store.life.restore import restore
 
@@ -37,6 +39,7 @@ __all__ = [
     "deploy",
     "flush",
     "init",
+    "load",
     "log_feedback",
     "log_label",
     "log_labels",
@@ -50,6 +53,7 @@ __all__ = [
     "restore",
     "retract_label",
     "run",
+    "save",
     "trace_environment",
     "trace_headers",
     "traceparent",
@@ -65,6 +69,7 @@ _HOME = {
     "deploy": "watchglass.capture.models:deploy",
     "flush": "watchglass.capture.recorder:flush",
     "init": "watchglass.capture.recorder:init",
+    "load": "watchglass.store.artifacts.loading:load",
     "log_feedback": "watchglass.capture.feedback:log_feedback",
     "log_label": "watchglass.capture.predictions:log_label",
     "log_labels": "watchglass.capture.frames:log_labels",
@@ -78,6 +83,7 @@ _HOME = {
     "restore": "watchglass.store.life.restore:restore",
     "retract_label": "watchglass.capture.predictions:retract_label",
     "run": "watchglass.capture.runs:run",
+    "save": "watchglass.capture.saving:save",
     "trace_environment": "watchglass.capture.carry:trace_environment",
     "trace_headers": "watchglass.capture.carry:trace_headers",
     "traceparent": "watchglass.capture.carry:traceparent",

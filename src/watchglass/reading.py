@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from watchglass.alert.health import statuses
 from watchglass.alert.rounds import Round, due
 from watchglass.store import judgements
+from watchglass.store.artifacts.opened import Keeping
 from watchglass.store.asking.formats import write
 from watchglass.store.asking.latest import Cut, Page, latest
 from watchglass.store.asking.lookup import Prediction, look_up
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Store(Exchanging, Moving):
+class Store(Keeping, Exchanging, Moving):
     """An open store: everything recorded in a folder, asked by question."""
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:

@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
 from watchglass.capture import drops, spool
+from watchglass.capture.forking import whole
 from watchglass.capture.shipping import Later, Taken, ship
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Carrier:
             seconds = min(LONGEST_DELAY, 2.0 ** min(self._blamed[name] - _PATIENCE, 16))
             self._not_before[name] = time.monotonic() + seconds
             self._warn(found, seconds)
-        return None
+        return self._ship_kept()
 
     def _attempt(self, log: LogName, name: str) -> Later | None:
         try:
@@ -134,6 +135,14 @@ class Carrier:
         self._blamed.pop(segment.name, None)
         self._not_before.pop(segment.name, None)
         return None
+
+    def _ship_kept(self) -> Later | None:
+        """Ship what is kept of artifacts once the events are there."""
+        if self.line.hung_up or time.monotonic() >= self.until or not os.path.isdir(f"{self._root}/artifacts"):  # noqa: PTH112 - text paths here
+            return None
+        with whole:
+            from watchglass.capture.keeping_ship import ship_kept  # noqa: PLC0415 - only where something is kept
+        return ship_kept(self.line, self._root)
 
     def _blame(self, name: str) -> None:
         if len(self._blamed) >= _MOST_BLAMED:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from watchglass.cli import (
+    artifacts,
     asking,
     configuring,
     exchanging,
@@ -33,6 +34,7 @@ def commands() -> None:
 for group in (
     playing,
     looking,
+    artifacts,
     labelling,
     quality,
     asking,

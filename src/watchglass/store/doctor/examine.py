@@ -20,6 +20,7 @@ from watchglass.store import catalog as c
 from watchglass.store.doctor.elsewhere import check_orphans
 from watchglass.store.doctor.files import check_files, forget_cells
 from watchglass.store.doctor.indexes import check_indexes
+from watchglass.store.doctor.kept import check_kept
 from watchglass.store.doctor.log import check_log, compact_after
 from watchglass.store.doctor.rebuild import rebuild
 from watchglass.store.doctor.salvage import fault_of
@@ -107,6 +108,7 @@ def _examined(visit: Visit) -> Report:
         check_files(visit)
         check_orphans(visit)
         check_indexes(visit)
+        check_kept(visit)
         check_twice(visit)
         check_log(visit)
         check_unfinished(visit)

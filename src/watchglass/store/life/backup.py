@@ -24,6 +24,7 @@ from watchglass.errors import BadInput, StoreError, StoreTooNew
 from watchglass.store.codec import encode
 from watchglass.store.folder import make_folder, sync_folder
 from watchglass.store.life import backups
+from watchglass.store.life.backup_kept import keep_artifacts
 from watchglass.store.life.backups import Backup, Kept, Moment
 from watchglass.store.life.copied import to_file
 from watchglass.store.parquet import sum_of
@@ -98,11 +99,12 @@ def _home(folder: Folder, home: Path, keep: int | None) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """What a copy of the catalog says: its version, the live files, and the segments that are in them."""
+    """What a copy of the catalog says: its version, the live files, the segments that are in them, and the kept bytes."""
 
     version: int
     tables: tuple[tuple[str, int, str | None, int, int], ...]
     taken: frozenset[str]
+    kept: tuple[str, ...]
 
 
 def _made(
@@ -112,6 +114,7 @@ def _made(
     now = datetime.now(UTC)
     listed = _moment(folder, engine, draft)
     tables, new = _put_aside(folder, home, listed, progress)
+    artifacts = keep_artifacts(folder, home, listed.kept)
     beside = tuple(
         Kept(str(path.relative_to(draft)), path.stat().st_size, sum_of(path))
         for path in sorted(draft.rglob("*"))
@@ -130,7 +133,7 @@ def _made(
         new_bytes=sum(kept.bytes for kept in new),
         log_bytes=sum(kept.bytes for kept in beside if kept.place.startswith("log/")),
     )
-    backups.write(draft / backups.TOLD, encode(Moment(1, made, tables, beside)).encode())
+    backups.write(draft / backups.TOLD, encode(Moment(2 if artifacts else 1, made, tables, beside, artifacts)).encode())
     backups.finish(draft, backups.moments_of(home) / made.name)
     return made
 
@@ -198,7 +201,10 @@ def _copy_catalog(engine: Engine, target: Path) -> _Listed:
             "SELECT path, bytes, sum, iif(kind IN ('predictions', 'labels', 'feedback', 'metrics', 'logs'), rows, 0), indexed FROM files ORDER BY seq"
         ).fetchall()
         taken = frozenset(name for (name,) in copy.execute("SELECT name FROM segments"))
-    return _Listed(version, tuple(files), taken)
+        kept = tuple(
+            name for (name,) in copy.execute("SELECT DISTINCT kept FROM artifacts WHERE kept <> '' ORDER BY 1")
+        )
+    return _Listed(version, tuple(files), taken, kept)
 
 
 def _put_aside(

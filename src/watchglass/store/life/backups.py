@@ -2,6 +2,7 @@
 
     backups/20261125T101500.123456Z/    a moment: backup.json, the catalog, settings.json, the log that is not compacted
     objects/<sum>.parquet               every file of the tables, once, named by the BLAKE2b sum of its bytes
+    objects/<sum>.<format>              the bytes that are kept of artifacts, likewise
 
 A folder of a moment is made under a hidden name and renamed when all is on the disk: what can be seen is whole.
 """
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 TOLD: Final = "backup.json"
 HIDDEN: Final = "."
-_FORM: Final = 1
+_FORMS: Final = (1, 2)
+"""The second has bytes that are kept of artifacts: who knows the first alone would prune them."""
 _CHUNK: Final = 1 << 20
 _NO_LINK: Final = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES, errno.ENOSYS)
 
@@ -69,12 +71,13 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What backup.json says: the backup, the files of its tables (objects), and those that lie beside it."""
+    """What backup.json says: the backup, the files of its tables (objects), those that lie beside it, kept bytes (objects)."""
 
     form: int
     backup: Backup
     tables: tuple[Kept, ...]
     beside: tuple[Kept, ...]
+    artifacts: tuple[Kept, ...] = ()
 
 
 def objects_of(home: Path) -> Path:
@@ -92,6 +95,11 @@ def object_of(home: Path, kept: Kept) -> Path:
     return objects_of(home) / f"{kept.sum}.parquet"
 
 
+def kept_object_of(home: Path, kept: Kept) -> Path:
+    """Name the object that kept bytes of an artifact are."""
+    return objects_of(home) / Path(kept.place).name
+
+
 def name_of(time: datetime) -> str:
     """Name a moment so that names sort as times do.
 
@@ -107,14 +115,14 @@ def moment_of(home: Path, name: str) -> Moment:
     try:
         text = path.read_text()
         form = json.loads(text)["form"]
-        if form == _FORM:
+        if form in _FORMS:
             return decode(Moment, text)
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = (
             f"the backup {str(path.parent)!r} cannot be read: {error}. Take another: watchglass restore {home} --list"
         )
         raise StoreError(message) from error
-    message = f"the backup {str(path.parent)!r} is of form {form}, this package knows {_FORM}: pip install --upgrade watchglass"
+    message = f"the backup {str(path.parent)!r} is of form {form}, this package knows {_FORMS[-1]}: pip install --upgrade watchglass"
     raise StoreError(message)
 
 
@@ -223,7 +231,9 @@ def prune(home: Path, keep: int) -> int:
         hidden = moments_of(home) / f"{HIDDEN}{name}.tmp"
         (moments_of(home) / name).rename(hidden)  # from here on nobody takes it for a backup
         shutil.rmtree(hidden)
-    named = {object_of(home, kept).name for name in names(home) for kept in moment_of(home, name).tables}
+    moments = [moment_of(home, name) for name in names(home)]
+    named = {object_of(home, kept).name for moment in moments for kept in moment.tables}
+    named |= {kept_object_of(home, kept).name for moment in moments for kept in moment.artifacts}
     for path in objects_of(home).iterdir():
         if path.name not in named:
             path.unlink()

@@ -1,0 +1,46 @@
+"""An open store → its artifacts: `store.artifacts(…)` lists versions, `store.artifact(name)` gives one and loads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from watchglass.store.artifacts.known import Artifact, Artifacts
+    from watchglass.store.folder import Folder
+
+
+class Keeping:
+    """What of an open store tells what artifacts there are, and gives what is kept of them."""
+
+    _folder: Folder
+    _engine: Engine
+
+    def artifacts(
+        self,
+        name: str | None = None,
+        *,
+        kind: str | None = None,
+        policy: str | None = None,
+        run: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Artifacts:
+        """List artifact versions, those first seen last first: of a name, a kind, a policy, that a run read or wrote.
+
+        `kind` is frame, array, file, text, json or estimator; `policy` hash, profile, sample or full. At most `limit`
+        (1 to 1,000), from the place `after`, the `next` of the page before. Raises `BadInput`, `UnknownName` for a run.
+        """
+        from watchglass.store.artifacts.known import Wanted, artifacts  # noqa: PLC0415 - costs only who asks
+
+        return artifacts(self._folder, self._engine, Wanted(name, kind, policy, run), limit, after)
+
+    def artifact(self, name: str, version: str | None = None) -> Artifact:
+        """Give what is known of a version, by default the one written last; `.load()` gives what is kept of it.
+
+        Of a version four digits or more will do. Raises `UnknownName`, `BadInput` where they fit several.
+        """
+        from watchglass.store.artifacts.known import artifact  # noqa: PLC0415 - costs only who asks
+
+        return artifact(self._folder, self._engine, name, version)
