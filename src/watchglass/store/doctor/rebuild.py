@@ -1,7 +1,8 @@
 """A store whose catalog is broken or gone → a new catalog: the manifest from the Parquet files, the graph from what is left.
 
-The old catalog goes into quarantine; what can be read of it is taken over. What the files prove is exact; what only
-the catalog knew (runs, artifacts, verdicts, incidents, keys of requests) is had back as far as it can be read.
+The old catalog goes into quarantine; what can be read of it is taken over. What the files prove is exact; runs, reads,
+writes and artifacts are had back as they were last copied there; what only the catalog knew (verdicts, incidents, keys
+of requests) is had back as far as it can be read.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from watchglass.store.catalog import META
 from watchglass.store.compact import engine_room
 from watchglass.store.doctor.elsewhere import IDENTITY, read_log, where_else
 from watchglass.store.doctor.files import forget_cells, listed
+from watchglass.store.doctor.mirrored import take_mirrored
 from watchglass.store.doctor.salvage import Saved, save
 from watchglass.store.doctor.visit import Finding, Visit
 from watchglass.store.quarantine import quarantine_of, set_aside
@@ -57,14 +59,17 @@ def rebuild(visit: Visit, fault: str) -> Visit:
     visit.engine = connect(folder, fresh=True)
     _take_over(visit, saved, tables)
     with engine_room() as connection:
+        mirrored = take_mirrored(visit, connection)
         _settle_log(visit, connection)
         _learn_columns(visit, connection)
     forget_cells(visit)
     read = [f"{len(found.rows)} {name}" for name, found in sorted(saved.items()) if found.rows]
     gone = [name for name, found in sorted(saved.items()) if not found.whole]
+    copies = ", ".join(f"{count} {name}" for name, count in sorted(mirrored.items()))
     means = (
         f"{fault}. Read from it: {', '.join(read) or 'nothing'}. Not read, or not to its end: {', '.join(gone) or 'nothing'};"
-        " of those, files, models and columns are had back from the Parquet files, the rest only where its lines still lie in log/graph."
+        f" of those, files, models and columns are had back from the Parquet files, {copies or 'nothing'} from copies of the"
+        " catalog's tables there, the rest only where its lines still lie in log/graph."
         " Counts and windows are made anew at the next check"
     )
     finding = Finding("error", "broken catalog", folder.catalog.name, means, "make it anew (--mend)", mended=True)
