@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from watchglass.capture.declaring import declared
 from watchglass.capture.encode import canonical
 from watchglass.capture.feedback import written
+from watchglass.capture.traceparent import parsed
 from watchglass.errors import BadInput
 from watchglass.receive.moments import MICROSECONDS_FROM, moment
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Event: TypeAlias = "dict[str, object]"
 _NONE: Final = type(None)
+_DAY: Final = 86_400_000_000
 _LONG_END: Final = 1 << 53  # whole numbers are exact in a double up to there
 _LEVELS: Final = {
     **{level: level for level in ("debug", "info", "warning", "error", "critical")},
@@ -161,12 +163,12 @@ _PREDICTION: Final = {
     "error": _ANY_TEXT,
 }
 _RUN: Final = {
-    **_texts("id", "component", "version", "parent", "trace", "host"),
-    **dict.fromkeys(("params", "metrics", "code"), _OBJECT),
+    **_texts("id", "component", "version", "parent", "trace", "host", "environment", "traceparent", "tracestate"),
+    **dict.fromkeys(("params", "metrics", "code", "resources", "links"), _OBJECT),
     "status": Field(frozenset((_NONE,)), _status),
     "error": _ANY_TEXT,
     "pid": _STEP,
-    "notes": _LIST,
+    **dict.fromkeys(("notes", "left_out", "tests", "upstream"), _LIST),
     "reads": _EDGES,
     "writes": _EDGES,
 }
@@ -194,6 +196,8 @@ KINDS: Final[Mapping[str, Kind]] = {
         "rows", ("message",), {"message": _ANY_TEXT, **_texts("logger"), **_CONTEXT, "level": _LEVEL, "tags": _OBJECT}
     ),
     "run": Kind("graph", ("id", "component"), _RUN, ("started", "ended"), gets_id=True),
+    "environment": Kind("graph", ("id",), {**_texts("id"), "record": _OBJECT}, about="record"),
+    "source": Kind("graph", ("id", "text"), _texts("id", "text", "name")),
     "component": Kind("graph", ("name",), {**_texts("name", "description", "owner"), "tags": _LIST}),
     "read": Kind("graph", ("run", "name"), _EDGE),
     "write": Kind("graph", ("run", "name"), _EDGE),
@@ -238,11 +242,15 @@ def _timed(event: Event, kind: Kind, newest: int, *, exact: bool) -> None:
         if value is not None:
             event[name] = moment(value, name, newest, exact=exact)
         elif name != "ended":
-            event[name] = newest - 86_400_000_000  # now: the newest time that will do lies a day ahead
+            event[name] = newest - _DAY  # now: the newest time that will do lies a day ahead
 
 
 def finished(event: Event, newest: int, *, exact: bool = False) -> None:
-    """Say how a run stands that does not say so itself, and give the times of what it read and wrote."""
+    """Say how a run stands that does not say so itself, what trace it is in, and the times of what it read and wrote."""
+    _traced(event)
+    resources = event.get("resources")
+    if isinstance(resources, dict) and "beat" in resources:
+        resources["seen"] = newest - _DAY  # by this clock, as the sender's may be wrong
     if event.get("status") is None:
         event["status"] = "running" if event.get("ended") is None else "error" if event.get("error") else "ok"
     ended, started = event.get("ended"), event.get("started")
@@ -256,3 +264,17 @@ def finished(event: Event, newest: int, *, exact: bool = False) -> None:
                 edge.pop("time", None)
             else:
                 edge["time"] = moment(edge["time"], f"time in {name}", newest, exact=exact)
+
+
+def _traced(event: Event) -> None:
+    """Put a run into the trace of who called it; where that cannot be read, it is as if nothing had been said."""
+    text, state = event.pop("traceparent", None), event.pop("tracestate", None)
+    remote = parsed(text, state if isinstance(state, str) else "") if isinstance(text, str) else None
+    if remote is None:
+        return
+    links = event.get("links")
+    event["links"] = {**(links if isinstance(links, dict) else {}), "traceparent": remote.text}
+    if event.get("trace") is None:
+        event["trace"] = remote.trace
+    if event.get("parent") is None and remote.parent is not None:
+        event["parent"] = remote.parent

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
 from watchglass.store.columns import IN_FILES, admitted, tell
+from watchglass.store.crashed import mark_if_due
 from watchglass.store.graph_lines import UNFIT, declare, rows_of
 from watchglass.store.lines import Rejected, model_in, shown
 from watchglass.store.schemas.aside import keep_aside
@@ -103,12 +104,13 @@ def _take_segment(engine: Engine, segment: Segment) -> int:
 
 
 def take_in(folder: Folder, engine: Engine) -> None:
-    """Bring the catalog up to the end of the graph log."""
+    """Bring the catalog up to the end of the graph log, and mark the runs whose process is gone."""
     with opened(folder.graph_log) as held:
         if len(held) > 1:
             _declare(engine, held)
         for segment in held:
             _take_segment(engine, segment)
+    mark_if_due(folder, engine)
 
 
 def _declare(engine: Engine, held: Sequence[Segment]) -> None:

@@ -63,13 +63,13 @@ def _larger(new: sa.ColumnElement[object], old: sa.ColumnElement[object]) -> sa.
 
 
 def _of_run(changed: Values, news: Values) -> dict[str, sa.ColumnElement[object]]:
-    """Let a run's end stand, and take its error away with it: one that was thought dead and ended well has none."""
+    """Let a run's end stand, and take its error away with it: one that was thought dead and goes on or ended well has none."""
     table, ended = c.runs, news["ended"].is_not(None)
     late = table.c.ended.is_not(None) & news["ended"].is_(None)
     found: dict[str, sa.ColumnElement[object]] = {}
     for name, value in changed.items():
         kept = table.c[name] if name == "error" else sa.func.coalesce(table.c[name], news[name])
-        ends = [(ended, news[name])] if name == "error" else []
+        ends = [(ended | (table.c.status == "crashed"), news[name])] if name == "error" else []
         found[name] = sa.case((late, kept), *ends, else_=value)
     return {**found, "changed": news["changed"]}
 
