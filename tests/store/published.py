@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
+from watchglass.store.judgements import keep_monitor
 from watchglass.store.parquet import described
 from watchglass.store.transactions import writing
 
@@ -29,6 +31,12 @@ def declare(bench, features, tags, slices, reference=30):
             c.columns.insert(),
             [{"model": "m", "role": role, "name": name, "type": kind} for role, name, kind in columns],
         )
+
+
+def judged(bench, windows=10_000, environment="live"):
+    """Say that so many windows of the model were judged: its days may be made coarser then."""
+    with writing(bench.engine) as transaction:
+        keep_monitor(transaction, "m", environment, "drift", json.dumps({"judged": windows}))
 
 
 def publish(bench, kind, rows, features=(), tags=(), **listed):

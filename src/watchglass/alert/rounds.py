@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from watchglass.alert.watch import Watch
-from watchglass.store.histories import environments, history
+from watchglass.store.histories import environments, first_counted, history
 from watchglass.store.leases import hold
+from watchglass.store.life.coarsening import coarse_from
+from watchglass.store.life.coarser import first_fine_day
 from watchglass.store.models import model_named, model_names
 from watchglass.store.upkeep import keep
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from watchglass.store.histories import History
     from watchglass.store.leases import Lease
 
+_EPOCH = date(1970, 1, 1)
 LATENESS = timedelta(hours=1)
 """A window closes this long after its end: rows that come later enter the counts, and no verdict is changed."""
 
@@ -45,10 +48,24 @@ def due(folder: Folder, engine: Engine, now: datetime, progress: Callable[[int, 
         watches = []
         for model in models:
             for environment in environments(folder, engine, model.name):
-                counted = history(folder, engine, model.name, environment)
+                counted = _fine(folder, engine, model.name, environment)
                 if counted is not None:
                     watches.append(Watch.take_up(folder, engine, model, counted))
         return _judge(watches, lease, now, progress)
+
+
+def _fine(folder: Folder, engine: Engine, model: str, environment: str) -> History | None:
+    """Read what windows on the fine grid are judged by; on the coarser one where their days are there no finer."""
+    first, day = first_counted(folder, engine, model, environment), first_fine_day(engine, model)
+    gone = first is not None and day is not None and (first - _EPOCH).days < day
+    return history(folder, engine, model, environment, coarse=gone)
+
+
+def _coarser(watch: Watch, lease: Lease) -> Watch:
+    """Take a watch up anew on the coarser grid, on which its windows are judged from now on."""
+    watch.save(lease)
+    counted = history(watch.folder, watch.engine, watch.model.name, watch.history.environment, coarse=True)
+    return watch if counted is None else Watch.take_up(watch.folder, watch.engine, watch.model, counted)
 
 
 def closed_windows(counted: History, now: datetime) -> int:
@@ -70,7 +87,10 @@ def _judge(watches: list[Watch], lease: Lease, now: datetime, progress: Callable
     changed: list[Incident] = []
     for watch, start, end in plans:
         before = {item.id: item for item in watch.incidents}
+        edge = coarse_from(watch.folder)
         for window in range(start, end):
+            if window == max(start, edge):
+                watch = _coarser(watch, lease)  # noqa: PLW2901 - the same, on another grid
             watch.step(window, lease, newest=window == end - 1)
             done += 1
             if progress is not None:

@@ -87,8 +87,8 @@ def environments(folder: Folder, engine: Engine, model: str) -> list[str]:
         return [row[0] for row in connection.execute(query).fetchall()]
 
 
-def cells_of(folder: Folder, engine: Engine, model: str, *, alike: bool = False) -> str:
-    """Write what reads a model's cells; empty where there are none. With `alike`, every day is on the grid of the oldest."""
+def cells_of(folder: Folder, engine: Engine, model: str, *, alike: bool = False, coarse: bool | None = None) -> str:
+    """Write what reads a model's cells; empty where there are none. `alike` and `coarse` choose their grid as in `coarser.source`."""
     query = (
         sa.select(c.files.c.path)
         .where(c.files.c.model == model, c.files.c.kind == "cells", c.files.c.removed.is_(None))
@@ -97,7 +97,7 @@ def cells_of(folder: Folder, engine: Engine, model: str, *, alike: bool = False)
     with engine.connect() as connection:
         paths = connection.execute(query).scalars().all()
     read = f"read_parquet([{', '.join(literal(str(folder.tables / path)) for path in paths)}])"
-    return coarser.source(engine, model, read, alike=alike) if paths else ""
+    return coarser.source(engine, model, read, alike=alike, coarse=coarse) if paths else ""
 
 
 def first_day(days: Sequence[date]) -> date:
@@ -116,9 +116,26 @@ def first_day(days: Sequence[date]) -> date:
 
 
 @planned_anew
-def history(folder: Folder, engine: Engine, model: str, environment: str = "live") -> History | None:
-    """Read everything counted of a model in an environment; None when there are no rows."""
-    cells = cells_of(folder, engine, model, alike=True)
+def first_counted(folder: Folder, engine: Engine, model: str, environment: str) -> date | None:
+    """Give the day of the first window of a model in an environment; None when there are no rows."""
+    cells = cells_of(folder, engine, model, coarse=False)
+    if not cells:
+        return None
+    query = f"SELECT DISTINCT day FROM {cells} WHERE kind = 'rows' AND slice = '' AND environment = ? ORDER BY day"
+    with reader_of(folder, engine).cursor() as connection:
+        days = [row[0] for row in connection.execute(query, [environment]).fetchall()]
+    return first_day(days) if days else None
+
+
+@planned_anew
+def history(
+    folder: Folder, engine: Engine, model: str, environment: str = "live", *, coarse: bool | None = None
+) -> History | None:
+    """Read everything counted of a model in an environment; None when there are no rows.
+
+    Its numbers are on one grid: the coarser one where that is asked or, with None, where any day is; as they lie for False.
+    """
+    cells = cells_of(folder, engine, model, alike=True, coarse=coarse)
     if not cells:
         return None
     with reader_of(folder, engine).cursor() as connection:

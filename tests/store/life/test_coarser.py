@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import numpy as np
@@ -13,14 +13,15 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.store.bench import BEGIN, DAY
-from tests.store.published import declare, publish, summed
+from tests.store.bench import BEGIN, DAY, Bench
+from tests.store.published import declare, judged, publish, summed
+from watchglass.alert.rounds import due
 from watchglass.profile.grid import keys_of, midpoints
 from watchglass.store import catalog as c
 from watchglass.store.histories import cells_of, history
 from watchglass.store.life import coarsening
 from watchglass.store.life.coarsening import coarsen
-from watchglass.store.life.coarser import coarser_keys, expression
+from watchglass.store.life.coarser import coarser_keys, expression, first_fine_day
 from watchglass.store.merge import merge
 from watchglass.store.models import moment
 from watchglass.store.tuning import replace_settings
@@ -53,6 +54,7 @@ def fill(bench, days=range(DAYS), rows=60, seed=3):
 def filled(bench):
     declare(bench, FEATURES, ("site",), ("site",))
     fill(bench)
+    judged(bench)
     return bench
 
 
@@ -172,9 +174,60 @@ def test_a_run_that_was_killed_goes_on(filled, monkeypatch):
 def test_days_are_old_by_the_models_own_newest_and_by_the_setting(bench):
     declare(bench, FEATURES, ("site",), ("site",))
     fill(bench, range(40))
+    judged(bench)
     assert coarsen(bench.folder, bench.engine, NOW) == 0, "a model that rests keeps its cells, however late it is"
     replace_settings(bench.folder, {"retention": {"cells": {"fine_days": 20}}})
     assert coarsen(bench.folder, bench.engine, NOW) == 1
+
+
+def test_days_stay_fine_until_every_window_that_needs_them_so_is_judged(bench):
+    declare(bench, FEATURES, ("site",), ("site",))
+    fill(bench)
+    assert coarsen(bench.folder, bench.engine, NOW) == 0, "nobody has judged it"
+    judged(bench, 96)
+    assert coarsen(bench.folder, bench.engine, NOW) == 0
+    judged(bench, 97)
+    assert coarsen(bench.folder, bench.engine, NOW) == 1
+
+
+def stream(day):
+    chance = random.Random(day)
+    features = {"amount": lambda: chance.gauss(50 + 12 * (day >= 70), 10), "colour": lambda: chance.choice("rgb")}
+    about = {"environment": "live", "version": "1", "prediction": "a", "tags": {"site": "x"}}
+    return [
+        {
+            "id": f"{day}-{n}",
+            "time": datetime(2024, 1, 1) + timedelta(days=day, seconds=n),
+            "features": {name: value() for name, value in features.items()},
+            **about,
+        }
+        for n in range(40)
+    ]
+
+
+def verdicts_of(bench, stretches):
+    """Record and judge a stream of days, some at a time, with upkeep between; gives what was found of each window."""
+    replace_settings(bench.folder, {"retention": {"cells": {"fine_days": 40}}})
+    declare(bench, FEATURES, ("site",), ("site",))
+    for days in stretches:
+        for day in days:
+            publish(bench, "predictions", stream(day), FEATURES, ("site",))
+        bench.follow()
+        now = datetime(2024, 1, 1, 2, tzinfo=UTC) + timedelta(days=days[-1] + 1)
+        coarsen(bench.folder, bench.engine, now)
+        due(bench.folder, bench.engine, now)
+    return bench.ask('SELECT "window", status, evidence FROM verdicts WHERE kind = \'drift\' ORDER BY "window"')
+
+
+def test_a_store_that_grew_and_a_replay_of_its_rows_give_the_same_verdicts(bench, tmp_path):
+    grown = verdicts_of(bench, [range(first, first + 13) for first in range(0, 78, 13)])
+    assert first_fine_day(bench.engine, "m") is not None
+    other = Bench(tmp_path / "replayed")
+    replayed = verdicts_of(other, [range(78)])
+    other.close()
+    assert [(row["window"], row["status"]) for row in grown] == [(row["window"], row["status"]) for row in replayed]
+    assert {"met", "violated"} <= {row["status"] for row in grown}
+    assert [row["evidence"] for row in grown] == pytest.approx([row["evidence"] for row in replayed], rel=1e-12)
 
 
 def test_files_are_smaller_by_more_than_half_where_nothing_else_is_counted(bench):
@@ -195,6 +248,7 @@ def test_files_are_smaller_by_more_than_half_where_nothing_else_is_counted(bench
     publish(bench, "predictions", made, {"amount": "number"})
     bench.follow()
     (before,) = live(bench)
+    judged(bench)
     coarsen(bench.folder, bench.engine, NOW)
     (after,) = live(bench)
     assert after.rows < before.rows / 2

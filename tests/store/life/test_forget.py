@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from tests.store.bench import BEGIN, DAY, Bench, label, prediction
 from tests.store.life.searched import frame, places
-from tests.store.published import declare, frozen_of, moment, oracle, publish, summed
+from tests.store.published import declare, frozen_of, judged, moment, oracle, publish, summed
 from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.doctor.examine import diagnose
@@ -406,6 +406,7 @@ def test_old_days_on_the_coarser_grid_lose_the_rows_too(bench):
     publish(bench, "predictions", rows, features)
     bench.follow()
     subject(bench, "m", "who")
+    judged(bench)
     assert coarsen(bench.folder, bench.engine, datetime(2026, 12, 1, tzinfo=UTC)) == 1
     run(bench, subject=NAME)
     found = summed(bench)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
 from watchglass.capture.retention import FINE_DAYS
 from watchglass.store import catalog as c
+from watchglass.store.histories import environments, first_counted
 from watchglass.store.leases import hold
 from watchglass.store.life.coarser import first_fine_day
 from watchglass.store.life.retention import cutoff, raise_mark
@@ -24,17 +26,25 @@ if TYPE_CHECKING:
 
 STEP_DAYS: Final = 7  # a file is read and written for days, not for each day
 _DAY: Final = 86_400_000_000
+_EPOCH: Final = date(1970, 1, 1)
+
+
+def coarse_from(folder: Folder) -> int:
+    """Give the first window, counted from a model's first, that is judged on the coarser grid, and all after it."""
+    kept = settings_of(folder).retention
+    return STEP_DAYS + (FINE_DAYS if kept is None or kept.fine_days is None else kept.fine_days)
 
 
 def coarsen(folder: Folder, engine: Engine, now: datetime | None = None) -> int:
     """Write the cell files anew that hold days older than `fine_days` of the setting `retention`; gives how many.
 
     A model's days are old when they lie so far before its newest: what was learnt of a past stays sharp while it is
-    judged, and a model that rests keeps its cells. Killed on the way, it goes on where it was; done again, it does nothing.
+    judged, and a model that rests keeps its cells. A day that a window which is not judged yet needs fine waits; a
+    model that nobody judges keeps its cells fine. Killed on the way, it goes on where it was; done again, it does nothing.
     """
-    kept = settings_of(folder).retention
-    days = FINE_DAYS if kept is None or kept.fine_days is None else kept.fine_days
-    due = [(model, day) for model, day in _edges(engine, cutoff(now or datetime.now(UTC), days) // _DAY, days)]
+    days = coarse_from(folder) - STEP_DAYS
+    found = _edges(engine, cutoff(now or datetime.now(UTC), days) // _DAY, days)
+    due = [(model, day) for model, day in found if not _needed_fine(folder, engine, model, day)]
     if not due:
         return 0
     with hold(engine, "merger") as lease:
@@ -60,6 +70,20 @@ def _edges(engine: Engine, latest: int, days: int) -> list[tuple[str, int]]:
         elif edge - (first // _DAY if begun is None else begun) >= STEP_DAYS:
             due.append((model, edge))
     return due
+
+
+def _needed_fine(folder: Folder, engine: Engine, model: str, day: int) -> bool:
+    """Say whether an environment has days before `day` on the fine grid, and windows to judge by them."""
+    monitors = c.monitors.c
+    query = sa.select(monitors.environment, monitors.state).where(monitors.model == model, monitors.kind == "drift")
+    with engine.connect() as connection:
+        judged = {row.environment: json.loads(row.state)["judged"] for row in connection.execute(query)}
+    for environment in environments(folder, engine, model):
+        first = first_counted(folder, engine, model, environment)
+        early = first is not None and (first - _EPOCH).days < day
+        if early and judged.get(environment, 0) < coarse_from(folder):
+            return True
+    return False
 
 
 def _coarsen(folder: Folder, engine: Engine, lease: Lease, model: str, day: int) -> int:

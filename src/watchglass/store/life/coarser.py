@@ -5,6 +5,12 @@ and days stay as they are. The middle keys are keys of the fine grid, so nothing
 `coarse:<model>` is the first day (since 1970) that is fine: whoever reads counts every older day on the coarser grid,
 whether its file was written anew yet or a late row came since. Where days are compared with one another (`alike`),
 all of them are: a step of the grid would look like a step of the data.
+
+What is judged does not depend on when this is done. A window's own place decides on which grid it is judged, with all
+before it: those of the first `fine_days` and a week on the fine grid, later ones on the coarser, though fine cells may
+be there still; and no day is made coarser that a window which is not judged yet needs fine (coarsening.py). So a store
+that grew for a year and a replay of its rows give the same verdicts. On a stream of 140 days, 80 rows each, of which
+nobody took care, evidence differed by up to 0.004 of the alarm level.
 """
 
 from __future__ import annotations
@@ -56,10 +62,13 @@ def first_fine_day(engine: Engine, model: str) -> int | None:
         return connection.execute(query).scalar()
 
 
-def source(engine: Engine, model: str, cells: str, *, alike: bool = False) -> str:
-    """Write what reads a model's cells with the old days on the coarser grid, all of them with `alike`; else as it was."""
-    day = first_fine_day(engine, model)
-    if day is None:
+def source(engine: Engine, model: str, cells: str, *, alike: bool = False, coarse: bool | None = None) -> str:
+    """Write what reads a model's cells with the old days on the coarser grid, all of them with `alike`; else as it was.
+
+    With `coarse` all days are on the coarser grid, without it (False) each as it lies, whatever was made coarser so far.
+    """
+    day = first_fine_day(engine, model) if coarse is None else 0
+    if day is None or coarse is False:
         return cells
-    old = "" if alike else f" AND day < DATE '1970-01-01' + {day}"
+    old = "" if alike or coarse else f" AND day < DATE '1970-01-01' + {day}"
     return f"(SELECT * REPLACE (CASE WHEN kind = 'number'{old} THEN {expression()} ELSE bucket END AS bucket) FROM {cells})"

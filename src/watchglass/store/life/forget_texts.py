@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
+from watchglass.store.dialects import place_in
 from watchglass.store.life.forget_mentions import FEW, named, without, written
 from watchglass.store.transactions import next_change
 
@@ -87,7 +88,7 @@ def _holding(
     query = sa.select(*column.table.primary_key.columns, column).where(column.is_not(None))
     if len(ids) <= FEW:
         ways = sorted({way for text in (*names, *ids) for way in written(text)})
-        query = query.where(sa.or_(*(sa.func.instr(column, way) > 0 for way in ways)))
+        query = query.where(sa.or_(*(place_in(column, way) > 0 for way in ways)))
     for row in transaction.execute(query):
         if said := named(row[-1], names) | named(row[-1], ids):
             yield tuple(row[:-1]), row[-1], said
