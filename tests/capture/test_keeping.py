@@ -276,3 +276,23 @@ def test_a_sample_of_a_file_is_its_first_lines(logs, tmp_path):
     assert set(data.splitlines()) == {"line"}
     assert 60_000 < len(data) <= 65_536
     assert data.endswith("\n")
+
+
+def test_a_run_and_a_component_say_what_is_kept_of_all_they_touch(logs):
+    with wg.run("load", keep="profile") as run:
+        run.write([1], "numbers")
+        run.write([2], "more", keep="hash")
+    found, _ = told(logs)
+    assert found["numbers"]["artifact"]["policy"] == "profile"
+    assert "policy" not in found["more"]["artifact"]
+
+    @wg.component("add", inputs=["rows"], outputs=["sum"], keep="full")
+    def add(rows):
+        return sum(rows)
+
+    assert add([1, 2]) == 3
+    found, _ = told(logs)
+    assert [found[name]["artifact"]["policy"] for name in ("rows", "sum")] == ["full", "full"]
+    for wrong in (lambda: wg.run("load", keep="all"), lambda: wg.component("add", keep="all")):
+        with pytest.raises(BadInput, match="'artifacts' cannot be 'all'"):
+            wrong()

@@ -23,14 +23,26 @@ if TYPE_CHECKING:
 
 
 class Surroundings:
-    """What stands around one run. Raises `BadInput` for a budget that is none."""
+    """What stands around one run. Raises `BadInput` for a budget that is none, or a `keep`."""
 
-    __slots__ = ("_before", "_code", "_environment", "_links", "_resources", "host", "kept", "left_out", "spending")
+    __slots__ = (
+        "_before",
+        "_code",
+        "_environment",
+        "_links",
+        "_resources",
+        "host",
+        "keep",
+        "kept",
+        "left_out",
+        "spending",
+    )
 
-    def __init__(self, given: object = None, of: Code | None = None) -> None:
+    def __init__(self, given: object = None, of: Code | None = None, keep: str | None = None) -> None:
         here = recorder.current()
         self.host = host()
         self.left_out: list[str] = []
+        self.keep = None if keep is None else settings.resolve(settings.ARTIFACTS, keep)
         self.kept = 0
         self.spending = Spending(budget(here, given))
         self._links: dict[str, str] = {}
@@ -58,11 +70,11 @@ class Surroundings:
             self._resources = beat(0)
 
     def take(self, thing: object, name: object, keep: object = None) -> Artifact:
-        """Describe what the run reads or writes, within the budget, and keep of it what `keep` says (setting artifacts).
+        """Describe what the run reads or writes, within the budget; keep of it what `keep`, else the run, else the setting artifacts says.
 
         Raises `BadInput` for a value without a name, and for a `keep` that is not known.
         """
-        policy = settings.resolve(settings.ARTIFACTS, keep)
+        policy = settings.resolve(settings.ARTIFACTS, self.keep if keep is None else keep)
         if policy == "none" and (bare := unread(thing, name)) is not None:
             return bare
         artifact = taken(thing, name, self.spending, self.left_out)

@@ -53,6 +53,7 @@ class Component:
     budget: tuple[float | None, int | None] | None
     watched: CodeType | None
     """The code whose local variables are wanted at its return; None where none are."""
+    keep: str | None = None
     _code: list[Code] = field(default_factory=list)
 
     def begin(self, arguments: tuple[object, ...], keywords: Mapping[str, object]) -> Run:
@@ -63,7 +64,8 @@ class Component:
             here.announced[key] = True
         if not self._code and not here.disabled:
             self._code.append(Code(self.function, self.source))
-        run = Run(self.name, None, self.version, surroundings(self.budget, self._code[0] if self._code else None))
+        code = self._code[0] if self._code else None
+        run = Run(self.name, None, self.version, surroundings(self.budget, code, self.keep))
         run.start()
         if here.disabled and not self.before:
             return run

@@ -6,6 +6,7 @@ import inspect
 from functools import partial, wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
+from watchglass import settings
 from watchglass.capture import checks, drops
 from watchglass.capture.budget import checked_budget
 from watchglass.capture.calls import Component, Named
@@ -42,6 +43,7 @@ def component(  # noqa: PLR0913 - the settled public face
     before: Iterable[Given] = (),
     after: Iterable[Given] = (),
     budget: tuple[float | None, int | None] | None = None,
+    keep: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Record each call of the decorated function as a run of a component.
 
@@ -53,7 +55,7 @@ def component(  # noqa: PLR0913 - the settled public face
     `input_vars` and `output_vars` name local variables of the function, or say {variable: the name it goes by}: they
     are read as they are when it returns, a parameter as it comes in, without a change to its body. `before` and
     `after` are tests (`wg.check`, any function): before, their parameters are the arguments of the call; after, the
-    local variables at return and `result`. `budget` is as in `wg.run`.
+    local variables at return and `result`. `budget` and `keep` are as in `wg.run`.
 
     Raises `BadInput`, here and not at a call, for a variable that the function does not have and for a test whose
     parameter nothing has. A call raises `Blocked` when a test of level block fails.
@@ -62,6 +64,7 @@ def component(  # noqa: PLR0913 - the settled public face
     about = present({"description": description, "owner": owner, "tags": list(_texts(tags, "tags"))})
     title, given = checked(name, "the name of a component"), optional_name(version, "version")
     spent = checked_budget(budget)
+    policy = None if keep is None else settings.resolve(settings.ARTIFACTS, keep)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if not callable(cast("object", function)):
@@ -81,7 +84,8 @@ def component(  # noqa: PLR0913 - the settled public face
         found = source(function)
         event = _event(function, title, about)
         wanted = code if seen.input_vars or seen.output_vars or last else None
-        made = Component(title, given or found[0], function, found, event, signature, seen, first, last, spent, wanted)
+        label = given or found[0]
+        made = Component(title, label, function, found, event, signature, seen, first, last, spent, wanted, policy)
         return _wrapped(made, function)
 
     return decorate

@@ -34,11 +34,11 @@ _elsewhere: ContextVar[Remote | None] = ContextVar("watchglass_remote", default=
 
 
 # A process that only predicts does without these 10 ms of imports; no child inherits them half done.
-def surroundings(budget: object = None, code: Code | None = None) -> Surroundings:
+def surroundings(budget: object = None, code: Code | None = None, keep: str | None = None) -> Surroundings:
     """Give what a run says of the code, the machine and the process around it, and what it may spend on that."""
     with whole:
         from watchglass.capture.around import Surroundings  # noqa: PLC0415 - above
-    return Surroundings(budget, code)
+    return Surroundings(budget, code, keep)
 
 
 def _remote(given: object) -> Remote | None:
@@ -337,13 +337,16 @@ def run(
     *,
     traceparent: str | Mapping[str, object] | None = None,
     budget: tuple[float | None, int | None] | None = None,
+    keep: str | None = None,
 ) -> Run:
     """Record a block of code as a run of a component: `with wg.run("train", params={"lr": .1}) as run: …`.
 
     Inside it the run is the parent of other runs and the run of predictions. Also for `async with`. `traceparent` is
     a W3C trace context that it continues, or the headers of a request that carries one. `budget` is how many seconds
     and bytes of content capture may take for this run (settings capture_seconds, capture_bytes); what it leaves out
-    is named on the run.
+    is named on the run. `keep` says how much the store keeps of what it reads and writes (setting artifacts).
     """
     title, given = checked(name, "the name of a run's component"), optional_name(version, "version")
-    return Run(title, params, given, surroundings(budget), None if traceparent is None else _remote(traceparent))
+    return Run(
+        title, params, given, surroundings(budget, keep=keep), None if traceparent is None else _remote(traceparent)
+    )
