@@ -41,6 +41,12 @@ class json_number(FunctionElement[int]):  # noqa: N801 - likewise
     inherit_cache = True
 
 
+class place_in(FunctionElement[int]):  # noqa: N801 - likewise
+    """Where in a text another begins, from 1 on; 0 where it is not in it."""
+
+    inherit_cache = True
+
+
 class exact_text(FunctionElement[str]):  # noqa: N801 - likewise
     """A double as a text that reads as the same double."""
 
@@ -66,6 +72,7 @@ def _say(
 _say(larger, "max({all})", "greatest({all})")
 _say(json_line, "json_object({all})", "CAST(json_build_object({all}) AS TEXT)")
 _say(json_number, "json_extract({0}, '$.' || {1})", "CAST(CAST({0} AS JSON) ->> {1} AS NUMERIC)")
+_say(place_in, "instr({all})", "strpos({all})")
 _say(exact_text, "printf('%!.17g', {0})", "CAST({0} AS TEXT)")
 
 
