@@ -6,6 +6,7 @@ from _thread import RLock  # threading's own, without threading
 TYPE_CHECKING = False  # type checkers take the name for true; typing itself would be most of this package's import
 
 if TYPE_CHECKING:
+    from watchglass.capture.auto import auto
     from watchglass.capture.carry import carry, trace_environment, trace_headers, traceparent
     from watchglass.capture.checks import check
     from watchglass.capture.component import component
@@ -32,6 +33,7 @@ __all__ = [
     "LogHandler",
     "WatchglassError",
     "__version__",
+    "auto",
     "backups",
     "carry",
     "check",
@@ -60,6 +62,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "auto": "watchglass.capture.auto:auto",
     "LogHandler": "watchglass.capture.logs:LogHandler",
     "WatchglassError": "watchglass.errors:WatchglassError",
     "backups": "watchglass.store.life.backups:backups",

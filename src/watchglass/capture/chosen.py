@@ -40,6 +40,10 @@ def choose(
     redaction: object = None,
 ) -> Chosen:
     """Take what is given, else what is set; raises `BadInput` for a value that is not known."""
+    if settings.resolve(settings.AUTO):
+        from watchglass.capture.auto import auto  # noqa: PLC0415 - only where it is set
+
+        auto()
     durable = settings.resolve(settings.DURABILITY, durability)
     place = settings.resolve(settings.STORE, store)
     limits = Limits(

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, cast
 
-from watchglass.capture import drops, recorder
+from watchglass.capture import drops, known, recorder
 from watchglass.capture.events import name as checked
 from watchglass.capture.events import optional_name, present, text_of
 from watchglass.capture.forking import whole
@@ -270,6 +270,7 @@ class Run:
             quarantines().mark(here.store, artifact.name, artifact.version, moment)
         elif kind == "read" and artifact.version is not None and not here.disabled:
             self._warned(here.store, artifact.name, artifact.version)
+        known.remember(artifact.version, artifact.name)
         (self._reads if kind == "read" else self._writes).append(edge)
         here.graph({"kind": kind, "run": self.id, **edge})
         return artifact.version
