@@ -225,45 +225,6 @@ def test_a_booster_is_its_trees(name):
     assert version(fit(CHANGED, Y)) != base
 
 
-def test_a_tensor_is_its_values():
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    tensor = torch.arange(6.0).reshape(2, 3)
-    base = version(tensor)
-    assert base == version(tensor.clone()) == version(tensor.t().contiguous().t()) == version(tensor.requires_grad_())
-    assert version(torch.arange(10.0)[2:4]) == version(torch.tensor([2.0, 3.0]))
-    others = [tensor.reshape(3, 2), tensor.double(), tensor + 1, tensor.bfloat16(), tensor.bfloat16() + 1]
-    sparse = torch.tensor([[0.0, 1.0]]).to_sparse()
-    found = [base, *map(version, others), version(sparse), version(sparse * 2)]
-    assert len(set(found)) == len(found)
-    assert content_of(torch.empty(2, device="meta")).version is None
-
-
-def test_a_torch_module_is_its_parameters_and_settings():
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-
-    def made(seed, share=0.1):
-        torch.manual_seed(seed)
-        return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Dropout(share))
-
-    one = made(0)
-    base = version(one)
-    assert base == version(made(0)) == version(pickle.loads(pickle.dumps(one))) == version(copy.deepcopy(one))
-    assert version(made(1)) != base
-    assert version(made(0, 0.2)) != base
-    one.eval()
-    one(torch.ones(2, 4)).sum().backward()
-    one.register_forward_hook(lambda *_: None)
-    assert version(one) == base, "neither a mode nor a gradient nor a hook is content"
-
-
-def test_a_torch_state_is_its_tensors_by_name():
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    state = torch.nn.Linear(2, 2).state_dict()
-    base = version(state)
-    assert base == version(dict(reversed(state.items()))) == version(pickle.loads(pickle.dumps(state)))
-    assert version({**state, "bias": state["bias"] + 1}) != base
-
-
 def test_a_link_in_a_folder_is_content(tmp_path):
     for name in ("one", "other"):
         (tmp_path / name / "inner").mkdir(parents=True)

@@ -126,19 +126,6 @@ def test_models_of_lightgbm_come_back_as_boosters(tmp_path):
     assert np.allclose(again(tmp_path, fitted).predict(X), fitted.predict_proba(X)[:, 1])
 
 
-@pytest.mark.parametrize("safe", [True, False])
-def test_states_of_torch_come_back(tmp_path, safe, monkeypatch):
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    if not safe:
-        monkeypatch.setattr("watchglass.capture.keeping_formats.find_spec", lambda _: None)
-    layer = torch.nn.Linear(3, 2)
-    assert form(layer).name == ("safetensors" if safe else "torch")
-    for value in (layer, layer.state_dict()):
-        assert content_of(again(tmp_path, value)).version == content_of(dict(layer.state_dict())).version
-    tensor = torch.arange(6.0).reshape(2, 3).t()
-    assert torch.equal(again(tmp_path, tensor), tensor)
-
-
 def test_a_frame_of_a_library_that_is_not_here_is_read_by_another(tmp_path, monkeypatch):
     name = kept(tmp_path, POLARS).name
     monkeypatch.setattr(keeping_read, "find_spec", lambda library: None if library == "polars" else library)
