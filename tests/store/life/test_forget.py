@@ -301,7 +301,7 @@ def test_the_audit_says_what_was_done_and_not_whose_rows_they_were(people):
     said = record.record["asked"]
     assert said["sum"] == sum_of(NAME, said["salt"]) != sum_of("bo", said["salt"])
     assert (record.record["predictions"], record.record["models"]) == (21, ["digits"])
-    assert record.record["not_looked_at"] == ["the files of artifacts", "backups", "exports"]
+    assert record.record["not_looked_at"] == ["the bytes of artifacts", "backups", "exports"]
     run(people, subject=NAME)
     newest = audits(people.engine, limit=1)
     assert ([one.id for one in newest.audits], newest.next) == ([2], 2)

@@ -68,6 +68,9 @@ def backup(
             except FileNotFoundError as error:
                 fault: OSError = error
                 continue
+            except sqlite3.OperationalError as error:  # a full disk, for one
+                message = f"the catalog cannot be copied into {str(home)!r}: {error}. No backup was made. Next: make room there, or name another folder"
+                raise StoreError(message) from error
             finally:
                 if draft.exists():
                     shutil.rmtree(draft)

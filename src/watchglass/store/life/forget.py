@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from watchglass.store.segments import Segment
 
 __all__ = ["Asked", "Forgotten", "asked", "forget"]
-_NOT_LOOKED_AT = ("the files of artifacts", "backups", "exports")
+_NOT_LOOKED_AT = ("the bytes of artifacts", "backups", "exports")
 _UNMODELLED = ""
 
 

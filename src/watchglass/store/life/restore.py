@@ -5,8 +5,11 @@ It is made beside its place under a hidden name, every file held against its sum
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +21,7 @@ from watchglass.store.folder import make_folder, prepare, sync_folder
 from watchglass.store.life import backups
 from watchglass.store.life.audit import note
 from watchglass.store.parquet import write_index
+from watchglass.store.segments import is_sealed
 from watchglass.store.transactions import connect, writing
 
 if TYPE_CHECKING:
@@ -57,13 +61,16 @@ def restore(
         raise BadInput(message)
     make_folder(target.absolute().parent)
     _sweep(target.absolute())
-    draft = target.absolute().with_name(f".{target.name}.{os.getpid()}.restoring")
+    draft = target.absolute().with_name(f".{target.name}.{uuid.uuid4().hex}.restoring")
+    draft.mkdir()
+    handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        draft.mkdir()
+        fcntl.flock(handle, fcntl.LOCK_SH)  # one that nobody locks is a dead process's: process ids come again
         _lay_out(home, moment, draft, progress)
         _take_note(home, moment, draft)
         backups.finish(draft, target.absolute())
     finally:
+        os.close(handle)
         shutil.rmtree(draft, ignore_errors=True)
     return Restored(str(to), moment.backup, moment.backup.files, moment.backup.rows)
 
@@ -84,9 +91,9 @@ def _chosen(home: Path, at: datetime | None) -> str:
 def _sweep(target: Path) -> None:
     """Remove what a killed restore left beside the place."""
     for path in target.parent.glob(f".{target.name}.*.restoring"):
-        pid = path.name.split(".")[-2]
-        if not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            if is_sealed(path):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _lay_out(home: Path, moment: Moment, draft: Path, progress: Callable[[int, int], None] | None) -> None:
