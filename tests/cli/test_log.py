@@ -243,3 +243,51 @@ def test_the_wrong_server_is_told():
         finally:
             other.shutdown()
     assert (done.returncode, "not a watchglass server's" in done.stderr) == (1, True)
+
+
+def test_a_command_is_a_part_of_the_run_around_it_and_what_it_records_is_a_part_of_it(place):
+    script = "import watchglass as wg\nwith wg.run('inner part'): pass\nsum(n * n for n in range(300_000))"
+    trace = f"00-{'c' * 32}-{'d' * 16}-01"
+    done = log(
+        place,
+        "run",
+        "outer part",
+        "--",
+        sys.executable,
+        "-c",
+        script,
+        TRACEPARENT=trace,
+        TRACESTATE="watchglass=run-above",
+        WATCHGLASS_DELIVER_SECONDS="60",
+    )
+    assert done.returncode == 0, done.stderr
+    query = "select * from runs where component in ('inner part', 'outer part')"
+    deadline = time.monotonic() + 60
+    while (
+        len(found := {row["component"]: row for row in rows(place, query)}) < 2 or found["inner part"]["ended"] is None
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    outer, inner = found["outer part"], found["inner part"]
+    assert (outer["parent"], inner["parent"]) == ("run-above", outer["id"])
+    assert outer["trace"] == inner["trace"] == "c" * 32
+    assert outer["status"] == inner["status"] == "ok"
+
+
+def test_a_wrapper_that_is_killed_leaves_its_run_crashed(places):
+    name, folder = places["folder"]
+    command = ["run", "killed wrapper", "--", sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(
+        [*MAIN, *command], stdin=subprocess.PIPE, env={**os.environ, "WATCHGLASS_STORE": name}
+    ) as process:
+        query = "select status, error from runs where component = 'killed wrapper'"
+        deadline = time.monotonic() + 60
+        while not (folder / "catalog.db").exists() or not rows((name, folder), query):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.kill()
+        process.wait(60)
+        process.stdin.close()
+    (row,) = rows((name, folder), query)
+    assert row["status"] == "crashed"
+    assert str(process.pid) in row["error"]

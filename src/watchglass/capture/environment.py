@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import sys
 from contextlib import suppress
@@ -87,14 +86,23 @@ def environment() -> tuple[str, dict[str, object]] | None:
 
 
 def _environment() -> tuple[str, dict[str, object]]:
-    record: dict[str, object] = {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "packages": packages(tuple(sys.path)),
-        "host": machine(),
-        "container": container(),
-        "accelerator": accelerators(),
-    }
+    return digested(
+        {
+            "python": sys.version.partition(" ")[0],
+            "implementation": sys.implementation.name,
+            "packages": packages(tuple(sys.path)),
+            **surroundings(),
+        }
+    )
+
+
+def surroundings() -> dict[str, object]:
+    """Describe what a command of any language runs in: the machine, the container, the accelerators."""
+    return {"host": machine(), "container": container(), "accelerator": accelerators()}
+
+
+def digested(record: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """Give a record with its digest."""
     text = json.dumps(record, sort_keys=True)
     return blake2b(text.encode(), digest_size=_DIGEST_BYTES, person=b"wg1 environment").hexdigest(), record
 

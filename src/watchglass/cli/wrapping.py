@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from watchglass.capture.artifacts import declared, given
+from watchglass.capture.code import PATIENCE, here
+from watchglass.capture.environment import digested, surroundings
 from watchglass.capture.ids import new_id
 from watchglass.capture.origin import host
+from watchglass.capture.resources import measured, used
 from watchglass.capture.times import now
+from watchglass.capture.traceparent import around, headers
 from watchglass.cli.delivering import Delivery
 from watchglass.cli.logging import Pair, log, recording, where_option
 from watchglass.cli.printing import json_option
 from watchglass.errors import BadInput, WatchglassError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
 NOT_FOUND: Final = 127
@@ -90,31 +94,50 @@ def _edges(items: Sequence[str], moment: int | None) -> list[dict[str, object]]:
 def _wrapped(
     event: dict[str, object], command: Sequence[str], edges: tuple[Sequence[str], Sequence[str]], store: str | None
 ) -> int:
-    """Run a command and record it; what cannot be recorded is told and hinders nothing."""
-    begun = now()
-    event |= {"started": begun, "status": "running", "reads": _edges(edges[0], begun)}
-    _recorded(event, store)
-    code, error = _executed(command)
+    """Run a command and record it; what cannot be recorded is told and hinders nothing.
+
+    The command finds the run in its environment, as TRACEPARENT and TRACESTATE: what it records is a part of it.
+    """
+    begun, before = now(), measured()
+    about, remote = here(), around()
+    ident = str(event["id"])
+    trace = remote.trace if remote is not None else ident.replace("-", "")
+    links = {"writer": f"{host()}:{os.getpid()}:", **({"traceparent": remote.text} if remote is not None else {})}
+    digest, record = digested(surroundings())
+    event |= {"started": begun, "status": "running", "reads": _edges(edges[0], begun), "trace": trace, "links": links}
+    event |= {"environment": digest, "code": about.about()}
+    if remote is not None and remote.parent is not None:
+        event.setdefault("parent", remote.parent)
+    _recorded(({"kind": "environment", "id": digest, "record": record, "time": begun}, event), store)
+    sent = {name.upper(): text for name, text in headers(ident, trace, remote).items()}
+    code, error = _executed(command, {**os.environ, **sent})
     over = now()
     event |= {"ended": over, "status": "ok" if code == 0 else "error", "writes": _edges(edges[1], over)}
+    lacking = about.lacks(PATIENCE)
+    event |= {
+        "code": about.about(),
+        "resources": used(before, measured()),
+        **({"left_out": [lacking]} if lacking else {}),
+    }
     if error:
         event["error"] = error
-    _recorded(event, store)
+    _recorded((event,), store)
     return code
 
 
-def _recorded(event: dict[str, object], store: str | None) -> None:
+def _recorded(events: Sequence[dict[str, object]], store: str | None) -> None:
     try:
         with Delivery(store) as delivery:
-            delivery.event(event)
+            for event in events:
+                delivery.event(event)
     except (WatchglassError, OSError) as error:
         click.echo(f"watchglass: the run is not recorded: {error}", err=True)
 
 
-def _executed(command: Sequence[str]) -> tuple[int, str | None]:
+def _executed(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str | None]:
     """Run a command to its end; gives its exit code as a shell would, and what went wrong in a word."""
     try:
-        process = subprocess.Popen(list(command))  # noqa: S603 - the user's own command
+        process = subprocess.Popen(list(command), env=environment)  # noqa: S603 - the user's own command
     except FileNotFoundError:
         click.echo(f"watchglass: {command[0]!r} is not found", err=True)
         return NOT_FOUND, f"{command[0]!r} is not found"
