@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from watchglass import settings
 from watchglass.capture import code, recorder
-from watchglass.capture.artifacts import unread
 from watchglass.capture.budget import Spending, budget
 from watchglass.capture.drops import shielded
 from watchglass.capture.environment import announced
 from watchglass.capture.forking import whole
 from watchglass.capture.origin import host
 from watchglass.capture.resources import measured, used
-from watchglass.capture.taking import taken
 
 if TYPE_CHECKING:
     from watchglass.capture.artifacts import Artifact
@@ -74,6 +72,9 @@ class Surroundings:
 
         Raises `BadInput` for a value without a name, and for a `keep` that is not known.
         """
+        with whole:
+            from watchglass.capture.artifacts import unread  # noqa: PLC0415 - 10 ms, for runs that read or write
+            from watchglass.capture.taking import taken  # noqa: PLC0415 - likewise
         policy = settings.resolve(settings.ARTIFACTS, self.keep if keep is None else keep)
         if policy == "none" and (bare := unread(thing, name)) is not None:
             return bare
