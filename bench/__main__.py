@@ -24,6 +24,7 @@ NAMES = (
     "recorder",
     "frames",
     "sender",
+    "artifacts",
     "compaction",
     "disk",
     "cells",

@@ -80,7 +80,8 @@ def _some(missing: Array) -> Array | None:
 def numbers(name: str, values: Array, missing: Array) -> Column:
     """Take numbers or booleans; where one is missing the value is 0, or NaN among floats."""
     kind, size = values.dtype.kind, values.dtype.itemsize
-    values = values.astype(f"<{kind}{size}")
+    if values.dtype.str != f"<{kind}{size}":  # a conversion copies, even to the same
+        values = values.astype(f"<{kind}{size}")
     if kind != "f":
         return Column(name, f"{kind}{8 * size}", _some(missing), (values,))
     empty = (values != values) | missing  # noqa: PLR0124 - NaN is what differs from itself

@@ -53,7 +53,7 @@ def _labels(index: pd.Index) -> list[Column]:
 def _column(name: str, series: pd.Series) -> Column:
     dtype = series.dtype
     sort = type(dtype).__name__
-    if sort == "ArrowDtype":
+    if sort == "ArrowDtype" or (sort == "StringDtype" and getattr(dtype, "storage", "") == "pyarrow"):
         return columns_arrow.column(name, sys.modules["pyarrow"].array(series.array))
     if sort in _PLAINER:
         return _column(name, _PLAINER[sort](series))

