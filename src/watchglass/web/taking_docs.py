@@ -23,6 +23,7 @@ _RUN: Final[dict[str, object]] = {
     "params": {"day": "2026-02-28"},
     "reads": ["raw.csv"],
     "writes": [{"name": "rows", "version": "a1b2"}],
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 }
 _METRIC: Final[dict[str, object]] = {
     "name": "queue_depth",

@@ -1,0 +1,134 @@
+"""What mltrace does while it records, and where it fails: one test each, named after its group of tests or its defect."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from tests.store.bench import Bench
+
+import watchglass as wg
+from watchglass.errors import BadInput
+
+
+def last(logs):
+    return logs.graph("run")[-1]
+
+
+def test_group_14_a_run_without_a_start_or_an_end_is_refused_and_one_without_data_is_not(logs):
+    for missing in ("started", "ended"):
+        times = {"started": 1, "ended": 2, missing: None}
+        with pytest.raises(BadInput, match=missing):
+            wg.log_run("load", **times)
+        del times[missing]
+        with pytest.raises(TypeError, match=missing):
+            wg.log_run("load", **times)
+    assert logs.graph("run") == []
+    wg.log_run("load", started=1, ended=2)
+    assert (last(logs)["reads"], last(logs)["writes"], last(logs)["status"]) == ([], [], "ok")
+
+
+def test_group_15_a_run_of_an_unknown_component_makes_it(logs):
+    wg.log_run("never declared", started=1, ended=2)
+    wg.flush()
+    bench = Bench(logs.root)
+    assert bench.ask("select name from components") == [{"name": "never declared"}]
+    bench.close()
+
+
+def test_defect_failures_are_not_recorded(logs):
+    @wg.component("load", inputs=["rows"])
+    def load(rows):
+        raise OSError(5, "gone")
+
+    with pytest.raises(OSError, match="gone"):
+        load([1])
+    assert (last(logs)["status"], last(logs)["error"]) == ("error", "OSError: [Errno 5] gone")
+    assert last(logs)["reads"][0]["name"] == "rows"
+
+
+def test_defect_asynchronous_functions_and_generators_fail(logs):
+    @wg.component("co", output_vars=["kept"])
+    async def co():
+        kept = await asyncio.sleep(0, 3)
+        return kept  # noqa: RET504
+
+    @wg.component("gen", output_vars=["kept"])
+    def gen():
+        kept = 4
+        yield kept
+
+    assert asyncio.run(co()) == 3
+    assert last(logs)["writes"][0]["artifact"]["preview"] == "3"
+    assert list(gen()) == [4]
+    assert last(logs)["writes"][0]["artifact"]["preview"] == "4"
+
+
+def test_defect_a_source_that_is_not_ascii_cannot_be_recorded(logs):
+    @wg.component("größe")
+    def größe():  # noqa: PLC2401 - what it is about
+        return "naïve – ∑"
+
+    assert größe() == "naïve – ∑"
+    (source,) = [event for event in logs.graph("source") if "größe" in event["name"]]
+    assert "naïve – ∑" in source["text"]
+    assert last(logs)["component"] == "größe"
+
+
+def test_defect_two_threads_share_the_trace_hook(logs):
+    at_once = threading.Barrier(4, timeout=60)
+
+    @wg.component("work", output_vars=["mine"])
+    def work(n):
+        at_once.wait()
+        mine = n
+        at_once.wait()
+        return mine
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ended = [event for event in logs.graph("run") if event["status"] == "ok"]
+    assert sorted(event["writes"][0]["artifact"]["preview"] for event in ended) == ["0", "1", "2", "3"]
+
+
+def test_defect_a_run_that_reads_and_writes_one_name_is_refused(logs):
+    with wg.run("update") as run:
+        run.read([1], "table")
+        run.write([1, 2], "table")
+    read, write = last(logs)["reads"][0], last(logs)["writes"][0]
+    assert read["name"] == write["name"] == "table"
+    assert read["version"] != write["version"]
+
+
+def test_defect_a_failed_test_cannot_stop_the_component(logs):
+    @wg.component("score", before=[wg.check(lambda rows: len(rows) > 0, "block", "rows")])
+    def score(rows):
+        return rows
+
+    with pytest.raises(wg.WatchglassError, match="test 'rows' before component 'score' failed"):
+        score([])
+
+
+def test_defect_any_other_error_of_a_test_aborts_the_run(logs):
+    @wg.component("score", before=[lambda rows: rows["no such key"]])
+    def score(rows):
+        return rows
+
+    assert score({}) == {}
+    assert last(logs)["tests"][0]["message"] == "KeyError: 'no such key'"
+
+
+def test_defect_the_description_and_owner_of_a_component_never_change(logs):
+    for owner, tags in (("ana", ["a"]), ("bob", ["a", "b"])):
+        wg.init(logs.root)
+        wg.component("step", owner=owner, description=f"by {owner}", tags=tags)(lambda: None)()
+    wg.flush()
+    bench = Bench(logs.root)
+    (found,) = bench.ask("select owner, description, tags from components")
+    assert (found["owner"], found["description"]) == ("bob", "by bob")
+    assert "b" in str(found["tags"])
+    bench.close()

@@ -1,0 +1,86 @@
+"""Runs sent over HTTP: their place in a trace, what stands around them, and those of a client whose process is gone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.web.served import serving
+
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("served") / "store") as served:
+        yield served
+
+
+def row(server, component):
+    found = server.rows(f"select * from runs where component = '{component}'")
+    return found[0] if found else None
+
+
+def test_a_run_continues_the_trace_that_it_names(server):
+    event = {"component": "curl", "traceparent": TRACE, "tracestate": "other=1,watchglass=run-above"}
+    assert server.post("runs", json.dumps(event)).json()["accepted"] == 1
+    found = row(server, "curl")
+    assert (found["trace"], found["parent"]) == ("a" * 32, "run-above")
+    assert found["status"] == "running"
+
+
+def test_what_it_says_itself_goes_before_and_what_cannot_be_read_is_passed_over(server):
+    said = {"component": "own", "traceparent": TRACE, "tracestate": "watchglass=x", "trace": "mine", "parent": "p"}
+    odd = {"component": "odd", "traceparent": "nonsense"}
+    assert server.post("runs", json.dumps([said, odd])).json()["accepted"] == 2
+    assert (row(server, "own")["trace"], row(server, "own")["parent"]) == ("mine", "p")
+    assert row(server, "odd")["trace"] is None
+
+
+def test_what_stands_around_a_run_is_taken(server):
+    events = [
+        {"kind": "environment", "id": "e1", "record": {"language": "R", "packages": {"dplyr": "1.1"}}},
+        {"kind": "source", "id": "s1", "text": "f <- function(x) x", "name": "f"},
+        {
+            "kind": "run",
+            "component": "in R",
+            "environment": "e1",
+            "resources": {"cpu_seconds": 1.5},
+            "left_out": ["the diff"],
+            "tests": [{"name": "t", "when": "after", "level": "warn", "ok": True}],
+            "code": {"source_hash": "s1"},
+        },
+    ]
+    told = server.post("events", "".join(json.dumps(event) + "\n" for event in events)).json()
+    assert (told["accepted"], told["rejected"]) == (3, [])
+    assert row(server, "in R")["id"]
+    refused = server.post("events", json.dumps({"kind": "source", "id": "s2"})).json()
+    assert refused["rejected"][0]["reason"] == "text is missing"
+
+
+@pytest.mark.parametrize("wrong", [{"resources": [1]}, {"tests": {}}, {"left_out": "all"}, {"links": 3}])
+def test_what_is_of_another_form_is_refused(server, wrong):
+    (name,) = wrong
+    assert name in server.post("runs", json.dumps({"component": "bad", **wrong})).json()["rejected"][0]["reason"]
+
+
+def test_a_client_with_a_server_is_known_by_its_trace_and_what_it_used(server, tmp_path):
+    script = f"""
+import watchglass as wg
+wg.init({server.url!r})
+with wg.run("client", traceparent={TRACE!r}):
+    pass
+assert wg.flush(60)
+"""
+    subprocess.run(
+        [sys.executable, "-c", script], check=True, timeout=120, cwd=tmp_path, env={"HOME": str(tmp_path), "PATH": ""}
+    )
+    deadline = time.monotonic() + 60
+    while (found := row(server, "client")) is None or found["status"] != "ok":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert found["trace"] == "a" * 32
