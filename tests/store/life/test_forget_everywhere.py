@@ -215,6 +215,16 @@ def test_a_name_that_things_are_found_by_stays_and_is_counted(bench):
     assert bench.ask("SELECT count(*) AS n FROM runs") == [{"n": 2}]
 
 
+def test_settings_that_name_somebody_are_told_and_left(bench):
+    bench.model(features=(("person", "text"),))
+    bench.write("rows", [prediction(1, features={"person": NAME})])
+    bench.ask("SELECT 1 FROM predictions")
+    subject(bench)
+    (bench.folder.root / "settings.json").write_text(json.dumps({"redact": [{"pattern": NAME, "with": "x"}]}))
+    assert run(bench, subject=NAME, dry=True).left == {"settings.json": 1}
+    assert run(bench, subject=NAME).left == {"settings.json": 1}
+
+
 def subject(bench):
     with writing(bench.engine) as transaction:
         transaction.exec_driver_sql("UPDATE columns SET purpose = 'subject' WHERE name = 'person'")

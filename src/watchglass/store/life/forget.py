@@ -157,7 +157,12 @@ def _looked_at(work: _Work, plan: Plan) -> Forgotten:
     with work.engine.connect() as catalog:
         wiped, left = forget_texts.wipe(catalog, sought, dry=True)
         rejected = forget_catalog.kept_lines(catalog, plan, sought, dry=True)
-    return replace(told, rejected=rejected, wiped={**wiped, **_masked(work, sought, dry=True)}, left=dict(left))
+    return replace(
+        told,
+        rejected=rejected,
+        wiped={**wiped, **_masked(work, sought, dry=True)},
+        left={**left, **forget_leftovers.named_files(work.folder, sought)},
+    )
 
 
 def _carry_out(work: _Work, plan: Plan) -> Forgotten:
@@ -211,7 +216,12 @@ def _published(
         rejected = forget_catalog.clean(transaction, plan, sought, values)
         wiped, left = forget_texts.wipe(transaction, sought)
         number = _noted(transaction, plan.name)
-        told = replace(told, rejected=rejected, wiped={**wiped, **told.wiped}, left=dict(left))
+        told = replace(
+            told,
+            rejected=rejected,
+            wiped={**wiped, **told.wiped},
+            left={**left, **forget_leftovers.named_files(work.folder, sought)},
+        )
         told = replace(told, seconds=time.monotonic() - work.begun, audit=number)
         if number is None:
             record, now = _for_audit(plan, told), datetime.now(UTC)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store.folder import sync_folder
+from watchglass.store.life.forget_mentions import named
 from watchglass.store.mirror import MIRRORS
 from watchglass.store.parquet import delete
 from watchglass.store.quarantine import quarantine_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from watchglass.store.life.forget_keys import Sought
 
 _NEW: Final = 5.0  # seconds: a reader makes its room before it locks it
+_SETTINGS: Final = (".json", ".toml", ".txt", ".md")
 _NOTE: Final = ".why.json"
 _OURS: Final = ("predictions", "labels", "feedback", "metrics", "logs", "cells", *MIRRORS)
 """The tables that nobody writes files for without one of the leases that a forget holds."""
@@ -125,6 +127,19 @@ def search_quarantine(folder: Folder, sought: Sought) -> tuple[int, int]:
     if gone:
         sync_folder(home)
     return gone, unread
+
+
+def named_files(folder: Folder, sought: Sought) -> dict[str, int]:
+    """Give the files of settings, and of what processes dropped, that hold the name: somebody wrote it there by hand."""
+    if not sought.about.names:
+        return {}
+    beside = (path for path in folder.root.iterdir() if path.suffix in _SETTINGS)
+    dropped = (folder.root / "log" / "drops").glob("*.json")
+    return {
+        str(path.relative_to(folder.root)): 1
+        for path in (*beside, *dropped)
+        if named(path.read_bytes().decode("utf-8", "replace"), sought.about.names)
+    }
 
 
 def _holds(path: Path, sought: Sought) -> bool | None:
