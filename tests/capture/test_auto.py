@@ -271,9 +271,9 @@ assert "exec_module" not in vars(pd.__spec__.loader)
 """
 
 
-@pytest.mark.parametrize("first", ["wg.auto()", "wg.init()"])
+@pytest.mark.parametrize("first", ["wg.auto()", "wg.init()", "wg.init(auto=True)"])
 def test_libraries_that_are_imported_later_are_recorded_too_by_call_or_by_setting(logs, python, first):
-    python(SCRIPT.format(first=first), WATCHGLASS_AUTO="1" if "init" in first else "0")
+    python(SCRIPT.format(first=first), WATCHGLASS_AUTO="1" if first == "wg.init()" else "0")
     (event,) = ended(logs)
     assert names(event, "writes") == ["a.csv", "LinearRegression"]
     assert names(event, "reads") == ["X", "y"]

@@ -38,12 +38,13 @@ def choose(
     on_full: object = None,
     sampling: object = None,
     redaction: object = None,
+    auto: object = None,
 ) -> Chosen:
     """Take what is given, else what is set; raises `BadInput` for a value that is not known."""
-    if settings.resolve(settings.AUTO):
-        from watchglass.capture.auto import auto  # noqa: PLC0415 - only where it is set
+    if settings.resolve(settings.AUTO, auto):
+        from watchglass.capture.auto import auto as switch  # noqa: PLC0415 - only where it is set
 
-        auto()
+        switch()
     durable = settings.resolve(settings.DURABILITY, durability)
     place = settings.resolve(settings.STORE, store)
     limits = Limits(

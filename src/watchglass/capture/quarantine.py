@@ -1,12 +1,11 @@
 """A version of an artifact that failed a test → a mark beside the log, of which every reader of that version is warned.
 
-The marks are files of a few bytes in the store's folder `quarantine`, so that another process sees them with one look; the
-catalog says the same.
+The marks are empty files in the store's folder `quarantine`, named by a digest of name and version, so that another process
+sees them with one look and nobody reads anything in them; the catalog says the same.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from hashlib import blake2b
@@ -17,10 +16,10 @@ from watchglass.capture.drops import shielded
 
 def _place(store: str, name: str, version: str) -> str:
     digits = blake2b(f"{name}\0{version}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return f"{store}/quarantine/{digits}.json"
+    return f"{store}/quarantine/{digits}"
 
 
-def mark(store: str, name: str, version: str | None, moment: int) -> None:
+def mark(store: str, name: str, version: str | None) -> None:
     """Mark a version; one that is not known cannot be met again, so there is nothing to mark."""
     if version is None:
         return
@@ -28,7 +27,7 @@ def mark(store: str, name: str, version: str | None, moment: int) -> None:
 
     def write() -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps({"name": name, "version": version, "time": moment}), encoding="utf-8")
+        place.touch()
 
     shielded("quarantine", f"readers of {name!r} will not be warned", write, None)
 

@@ -291,6 +291,7 @@ def init(
     on_full: str | None = None,
     sampling: Sequence[Mapping[str, object]] | None = None,
     redaction: Sequence[Mapping[str, object]] | None = None,
+    auto: bool | None = None,
 ) -> None:
     """Say where this process records: a folder, else WATCHGLASS_STORE, else ./watchglass-data, made at the first event.
 
@@ -315,9 +316,9 @@ def init(
     `sampling` lists rules that say which predictions are kept: capture/sampling.py, which the store's settings go before.
     `redaction` lists rules that say what is dropped, hashed or masked before it is written: capture/redaction.py.
 
-    Called again, it closes the segments of the store before. Raises `BadInput` for a value that it does not know.
+    `auto=True` is `wg.auto()`. Called again, it closes the segments of the store before. Raises `BadInput` for a value that it does not know.
     """
-    _install(_configured(store, durability, on_full, sampling, redaction))
+    _install(_configured(store, durability, on_full, sampling, redaction, auto))
 
 
 def _configured(*given: object) -> Recorder:

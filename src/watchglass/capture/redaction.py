@@ -10,7 +10,7 @@ are added to those of a process. All that fit a field hold: drop goes before has
   `keep` characters; without a pattern the whole value. Named patterns: email, card, iban, ip.
 
 Fields are features.NAME, tags.NAME, labels.NAME (of metrics), params.NAME (of runs), each also as a glob; prediction, score,
-label, id, error, message (of log lines), notes and preview (of what a run read and wrote); "*" is all but score and id.
+label, id, error, message (of log lines, of tests, and the source of functions), notes and preview (of what a run read and wrote); "*" is all but score and id.
 What has no model, such as a run, fits rules of the model "*".
 
 Redacted twice is the same as once. What a rule cannot do to a value, drops it and is counted; never is the raw value written.
@@ -48,6 +48,8 @@ _PLACES: Final = (
     "reads",
     "writes",
     "artifact",
+    "tests",
+    "text",
 )
 
 
@@ -142,6 +144,8 @@ class Redactor:
             elif role in _UNDROPPABLE:
                 drops.count(WHY, f"a row of model {about!r:.80} is not written, as its {role} could not be redacted")
                 return {}
+            elif role == "text":  # the source of a function is nothing without it
+                return {}
             elif role == "message":
                 made[role] = ""
             else:
@@ -159,8 +163,18 @@ class Redactor:
             verb = self.verb(model, role)
             found = [verb(item) for item in cast("Iterable[object]", value)] if verb is not None else value
             return [item for item in found if item is not GONE] if isinstance(found, list) else found
-        verb = self.verb(model, role)
+        if role == "tests":
+            return [self._test(one) for one in cast("Iterable[object]", value)]
+        verb = self.verb(model, "message" if role == "text" else role)
         return value if verb is None else verb(value)
+
+    def _test(self, result: object) -> object:
+        """Redact what a test said, which may be a value."""
+        verb = self.verb("", "message")
+        if verb is None or not isinstance(result, dict) or result.get("message") is None:
+            return result
+        kept = verb(result["message"])
+        return {**result, "message": "" if kept is GONE else kept}
 
     def _object(self, model: str, role: str, value: object) -> object:
         fields = cast("Mapping[object, object]", value)
@@ -185,10 +199,11 @@ class Redactor:
     def _about(self, about: object) -> object:
         found = cast("Mapping[str, object]", about)
         verb = self.verb("", "preview")
-        if not isinstance(about, dict) or verb is None or found.get("preview") is None:
+        if not isinstance(about, dict) or verb is None:
             return about
-        kept = verb(found["preview"])
-        return {name: value for name, value in {**found, "preview": kept}.items() if value is not GONE}
+        kept = GONE if found.get("preview") is None else verb(found["preview"])
+        made = {**found, "preview": kept, "profile": GONE}  # a profile shows values too
+        return {name: value for name, value in made.items() if value is not GONE}
 
     def touches(self, model: str, role: str, name: str = "") -> bool:
         """Say whether a rule is about a field."""

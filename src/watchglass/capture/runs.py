@@ -267,7 +267,7 @@ class Run:
         edge = artifact.edge(moment)
         if kind == "write" and self._quarantined:
             edge["artifact"] = {**artifact.about, "quarantined": moment}
-            quarantines().mark(here.store, artifact.name, artifact.version, moment)
+            quarantines().mark(here.store, artifact.name, artifact.version)
         elif kind == "read" and artifact.version is not None and not here.disabled:
             self._warned(here.store, artifact.name, artifact.version)
         known.remember(artifact.version, artifact.name)
