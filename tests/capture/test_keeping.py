@@ -13,7 +13,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import watchglass as wg
-from watchglass.capture import keeping
+from watchglass.capture import keeping, recorder
 from watchglass.capture.keeping_place import FOLDER, held
 from watchglass.capture.keeping_profile import file_profile, profile
 from watchglass.capture.keeping_sample import sample
@@ -296,3 +296,10 @@ def test_a_run_and_a_component_say_what_is_kept_of_all_they_touch(logs):
     for wrong in (lambda: wg.run("load", keep="all"), lambda: wg.component("add", keep="all")):
         with pytest.raises(BadInput, match="'artifacts' cannot be 'all'"):
             wrong()
+
+
+def test_a_profile_is_redacted_with_the_preview_wherever_it_comes_from(tmp_path):
+    wg.init(tmp_path / "store", redaction=[{"field": "preview", "action": "drop"}])
+    about = {"kind": "frame", "profile": {"rows": 1}, "preview": "[1]"}
+    event = {"kind": "read", "run": "r", "name": "rows", "version": "v", "artifact": about}
+    assert recorder.current().redactor.event(event)["artifact"] == {"kind": "frame"}

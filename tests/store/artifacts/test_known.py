@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,9 @@ import pytest
 import watchglass as wg
 from watchglass.capture import recorder
 from watchglass.errors import BadInput, StoreError, UnknownName
+from watchglass.store import catalog as c
+from watchglass.store.parquet import sum_of
+from watchglass.store.transactions import writing
 
 
 @pytest.fixture
@@ -261,3 +267,39 @@ def test_what_is_kept_is_a_column_of_the_view(recording):
     with opened(recording) as store:
         assert store.artifacts("rows").artifacts[0].kept is not None
         assert json.dumps(store.sql("SELECT name, kind FROM artifacts").rows()) == '[{"name": "rows", "kind": "frame"}]'
+
+
+def test_a_profile_that_was_forgotten_is_none(recording):
+    wg.save(ONE, "rows")
+    with opened(recording) as store:
+        store.artifact("rows")
+        with writing(store._engine) as transaction:
+            transaction.execute(c.artifacts.update().values(profile="(forgotten)"))
+        assert store.artifact("rows").profile is None
+
+
+KILLED = """
+import os, sys, threading, time
+import watchglass as wg
+wg.init(sys.argv[1])
+print("ready", flush=True)
+with wg.run("save"):
+    for number in range(10_000):
+        wg.save(str(number) * 20_000, f"n{number % 7}")
+"""
+
+
+def test_a_killed_process_leaves_no_half_file_under_a_name_and_all_that_it_recorded_is_there(tmp_path):
+    for seconds in (0.05, 0.2, 0.4):
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "store")], stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(seconds)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        for path in (tmp_path / "store" / "artifacts").glob("??/*"):
+            assert sum_of(path) == path.name.partition(".")[0]
+    with wg.open(tmp_path / "store") as store:
+        found = store.artifacts(limit=1000).artifacts
+        assert found
+        assert all(len(one.load()) >= 20_000 for one in found)

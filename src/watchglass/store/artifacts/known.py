@@ -208,6 +208,15 @@ def _query() -> sa.Select[tuple[object, ...]]:
     return sa.select(c.artifacts, last.label("run"), written.label("written"))
 
 
+def _object(text: str | None) -> dict[str, object] | None:
+    """Read a profile; one that a forgetting has written over is none any more."""
+    try:
+        found = json.loads(text or "null")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _record(folder: Folder, row: Mapping[str, object]) -> Artifact:
     def whole(name: str) -> int | None:
         return cast("int | None", row[name])
@@ -232,7 +241,7 @@ def _record(folder: Folder, row: Mapping[str, object]) -> Artifact:
         policy=text("policy") or "hash",
         kept=kept,
         file=place_of(str(folder.root), kept) if kept else None,
-        profile=json.loads(profile) if profile else None,
+        profile=_object(profile),
         quarantined=at("quarantined"),
         run=text("run"),
         written=at("written"),
