@@ -122,3 +122,27 @@ def test_upkeep_counts_them_and_another_process_at_it_leaves_them_for_the_next_t
     assert counted(bench) == {}
     keep(bench.folder, bench.engine)
     assert counted(bench) == {("digits", "live"): 1}
+
+
+def test_a_label_that_waits_is_too_late_when_the_predictions_of_its_time_are_let_go(bench):
+    bench.model()
+    replace_settings(bench.folder, {"retention": {"predictions": {"days": 5}}})
+    begin = datetime.fromtimestamp(BEGIN / 1e6, UTC)
+    take(bench, *(prediction(n, id=ours(24 * n), time=BEGIN + n * 24 * HOUR) for n in range(0, 10, 2)))
+    take(
+        bench,
+        *(told(ours(24 * n), 240) for n in range(10)),
+        told("tx-1", 20),
+        told(ours(25), 240, environment="shadow"),
+    )
+    bench.follow()
+    assert late.count(bench.folder, bench.engine) == 0
+    assert expire(bench.folder, bench.engine, begin + timedelta(days=8)).rows == 2
+    assert counted(bench) == {("digits", "live"): 1, ("digits", "shadow"): 1}, (
+        "that of the second day; the fourth's may come"
+    )
+    assert expire(bench.folder, bench.engine, begin + timedelta(days=8)).rows == 0
+    assert expire(bench.folder, bench.engine, begin + timedelta(days=12)).rows == 2
+    assert counted(bench) == {("digits", "live"): 3, ("digits", "shadow"): 1}
+    take(bench, told(ours(24 * 3), 250))
+    assert late.count(bench.folder, bench.engine) == 1, "another of the same id comes too late as well"

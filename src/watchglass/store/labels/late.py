@@ -2,8 +2,9 @@
 
 A label without its prediction waits for it. When retention has let the predictions of a model go up to some moment, one
 of before that moment cannot come any more: the time is in an id of ours (UUID version 7), and of any other id it is no
-later than the label's own. What can be looked at is each file of labels once, when it is new: later nobody can tell a label
-that was too late from one whose prediction was let go after it.
+later than the label's own. Each file of labels is looked at when it is new; those of its labels that wait then, and whose
+id tells the time, are looked at again by the retention that lets the predictions of that time go, just before. Of another id
+nobody can tell later whether its label was too late or its prediction was let go after it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from watchglass.store.quoting import literal
 from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import duckdb
     from sqlalchemy.engine import Connection, Engine
@@ -63,13 +64,42 @@ def count(folder: Folder, engine: Engine) -> int:
                         late += _late(folder, engine, connection, new, new.gone)
         with writing(engine) as transaction:
             lease.check(transaction)
-            if late:
-                added = insert(c.late_labels)
-                rows = {"rows": c.late_labels.c.rows + added.excluded.rows}
-                keys = ["model", "environment"]
-                transaction.execute(added.on_conflict_do_update(index_elements=keys, set_=rows), late)
+            add(transaction, late)
             look_up_to(transaction, until)
     return sum(int(str(one["rows"])) for one in late)
+
+
+def add(transaction: Connection, late: Sequence[Mapping[str, object]]) -> None:
+    """Add to the counts of a model and an environment."""
+    if late:
+        added = insert(c.late_labels)
+        rows = {"rows": c.late_labels.c.rows + added.excluded.rows}
+        transaction.execute(added.on_conflict_do_update(index_elements=["model", "environment"], set_=rows), late)
+
+
+def in_vain(
+    folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, model: str, gone: int
+) -> list[dict[str, object]]:
+    """Count, by environment, the labels that were looked at and wait, when the predictions before a moment are about to go.
+
+    They wait for predictions since the moment before which others went already. The files of those to go are still listed.
+    """
+    t = c.files.c
+    marks = sa.select(c.watermarks.c.name, c.watermarks.c.seq).where(
+        c.watermarks.c.name.in_((LOOKED_AT, f"{EXPIRED}{model}"))
+    )
+    with engine.connect() as catalog:
+        found = {row.name: row.seq for row in catalog.execute(marks)}
+        before = found.get(f"{EXPIRED}{model}")
+        seen = sa.select(t.path).where(
+            t.kind == "labels", t.model == model, t.removed.is_(None), found.get(LOOKED_AT, 0) >= POSITION
+        )
+        paths = catalog.execute(seen if before is None else seen.where(t.last >= before)).scalars().all()
+    if not paths:
+        return []
+    since = "true" if before is None else f"{_MS} * 1000 >= {before}"
+    waits = f"CASE WHEN {_OURS} THEN {since} AND {_MS} * 1000 < {gone} ELSE false END"
+    return _alone(folder, engine, connection, _New(model, tuple(paths), gone), waits)
 
 
 def look_up_to(transaction: Connection, seq: int) -> None:
@@ -113,11 +143,19 @@ def _late(
     folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, new: _New, gone: int
 ) -> list[dict[str, object]]:
     """Count, by environment, the labels that can only belong to predictions which were let go."""
+    early = f"CASE WHEN {_OURS} THEN {_MS} * 1000 ELSE epoch_us(time) END < {gone}"
+    return _alone(folder, engine, connection, new, early)
+
+
+def _alone(
+    folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, new: _New, chosen: str
+) -> list[dict[str, object]]:
+    """Count, by environment, the chosen labels whose prediction is not there."""
     listed = ", ".join(literal(str(folder.tables / path)) for path in new.paths)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE old_labels AS SELECT environment, id, count(*) AS rows"
         f" FROM read_parquet([{listed}], union_by_name = true)"
-        f" WHERE CASE WHEN {_OURS} THEN {_MS} * 1000 ELSE epoch_us(time) END < {gone} GROUP BY environment, id"
+        f" WHERE {chosen} GROUP BY environment, id"
     )
     files = files_of(folder, engine, connection, new.model, "predictions")
     hit = locate(connection, files, Wanted.of(hashes_in(connection, "old_labels")), "old_places")

@@ -24,6 +24,7 @@ from watchglass.store import catalog as c
 from watchglass.store import parquet
 from watchglass.store.compact import engine_room
 from watchglass.store.dialects import larger
+from watchglass.store.labels import late
 from watchglass.store.labels.feedback import SEEN
 from watchglass.store.leases import hold
 from watchglass.store.life.unlabelled import Held
@@ -279,9 +280,24 @@ def _carry_out(run: _Run, lease: Lease, plan: Plan, progress: Callable[[int, int
             renewed = time.monotonic()
         if progress:
             progress(number, len(plan.parts))
+    waiting = _in_vain(run, plan)
     with writing(run.engine) as transaction:
         lease.check(transaction)
-        return _publish(transaction, plan, written, run.now)
+        done = _publish(transaction, plan, written, run.now)
+        for gone in done.tables:
+            late.add(transaction, waiting.get((gone.table, gone.model, gone.last), ()))
+        return done
+
+
+def _in_vain(run: _Run, plan: Plan) -> dict[tuple[str, str, datetime], list[dict[str, object]]]:
+    """Count the labels that will wait in vain, by what must go for that: where less goes in the end, they wait on."""
+    return {
+        (gone.table, gone.model, gone.last): late.in_vain(
+            run.folder, run.engine, run.connection, gone.model, microseconds(gone.last) + 1
+        )
+        for gone in _told(plan.spans(), run.now, dry=True).tables
+        if gone.table == "predictions"
+    }
 
 
 def _publish(
