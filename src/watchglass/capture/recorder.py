@@ -291,7 +291,7 @@ def init(
     on_full: str | None = None,
     sampling: Sequence[Mapping[str, object]] | None = None,
     redaction: Sequence[Mapping[str, object]] | None = None,
-    auto: bool | None = None,
+    auto: bool | None = None,  # noqa: FBT001 - a switch
 ) -> None:
     """Say where this process records: a folder, else WATCHGLASS_STORE, else ./watchglass-data, made at the first event.
 
