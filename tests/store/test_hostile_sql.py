@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from contextlib import suppress
 
 import duckdb
@@ -124,9 +125,38 @@ TELLING = [
     "SELECT * FROM main.runs",
     "SELECT * FROM sqlite_master, (WITH sqlite_master AS (SELECT 1) FROM sqlite_master) AS x",
     "WITH a AS (WITH duckdb_tables AS (SELECT 1) FROM duckdb_tables) SELECT * FROM a, duckdb_tables",
+    "WITH duckdb_views AS (SELECT * FROM duckdb_views) SELECT * FROM duckdb_views",
+    "WITH duckdb_views AS MATERIALIZED (FROM duckdb_views) FROM duckdb_views",
+    "WITH a AS (FROM sqlite_master), sqlite_master AS (SELECT 1) FROM a",
+    "WITH a AS (SELECT 1), b AS (FROM a, pragma_database_list), pragma_database_list AS (FROM a) FROM b",
+    "WITH RECURSIVE sqlite_master AS (SELECT name FROM sqlite_master UNION ALL SELECT name FROM sqlite_master WHERE false) FROM sqlite_master",
+    'WITH "{mine}" AS (FROM "{mine}") FROM "{mine}"',
+    "SELECT * FROM (WITH a AS (SELECT 1) FROM a) x, a",
+    "SELECT system.main.getenv('HOME')",
+    "SELECT main.current_setting('temp_directory')",
     "SELECT * FROM told_runs, runs",
     "SELECT * FROM answer",
 ]
+
+
+COSTLY = [
+    "SELECT length(repeat('x', 3000000000))",
+    "SELECT repeat('x', weight * 1000000000) FROM predictions",
+    "SELECT 'x'.repeat(1000000000)",
+    "SELECT main.repeat('x', 1000000000)",
+    "SELECT error(repeat('x', 50000000))",
+    "SELECT lpad('x', 2000000000, 'y')",
+    "SELECT rpad('x', length(id) * 10000, 'y') FROM predictions",
+    "SELECT bitstring('1', 2000000000)",
+    "SELECT format('{{:1000000000}}', 1)",
+    "SELECT format('{{:{{}}}}', 1, 1000000000)",
+    "SELECT printf('%1500000000d', 1)",
+    "SELECT printf('%*d', 1500000000, 1)",
+    "SELECT format(id, 1) FROM predictions",
+    "SELECT damerau_levenshtein(id, id) FROM predictions",
+    "SELECT jaro_winkler_similarity(id, id) FROM predictions",
+]
+"""What one call of takes gigabytes or minutes, though the question has a limit of memory and of time."""
 
 
 @pytest.fixture
@@ -141,7 +171,11 @@ def places(bench, tmp_path):
     return {"out": tmp_path / "out", "other": other, "mine": mine, "link": link, "catalog": bench.folder.catalog}
 
 
-@pytest.mark.parametrize("texts", [WRITES, SEVERAL, OUTSIDE, TELLING], ids=["writes", "several", "outside", "telling"])
+@pytest.mark.parametrize(
+    "texts",
+    [WRITES, SEVERAL, OUTSIDE, TELLING, COSTLY],
+    ids=["writes", "several", "outside", "telling", "costly"],
+)
 def test_anything_but_one_select_over_the_views_is_refused_before_it_runs(bench, places, texts):
     for text in texts:
         hostile, answered = text.format(**places), []
@@ -210,6 +244,15 @@ def test_a_python_variable_is_no_table(bench):
         "SELECT 3 AS n WHERE NOT EXISTS (FROM runs)",
         "SELECT length(pg_typeof('a')) - 4 AS n",
         'SELECT 3 AS n FROM (SELECT 1) AS "read_csv"',
+        "SELECT count(*) AS n FROM repeat('x', 3)",
+        "SELECT length(repeat('x', 3)) AS n",
+        "SELECT lpad('3', 2, '0')::INT AS n",
+        "SELECT length(format('{:>3}', 1)) AS n",
+        "SELECT length(printf('%3d', 1)) AS n",
+        "WITH a AS (SELECT 1 AS x), b AS (FROM a), c AS (FROM a, b) SELECT 3 AS n FROM c",
+        "WITH a AS (SELECT 3 AS n) SELECT * FROM (WITH b AS (FROM a) FROM b)",
+        "WITH a AS (SELECT 3 AS n) (SELECT * FROM a) INTERSECT (WITH b AS (FROM a) FROM b)",
+        "WITH RECURSIVE c AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM c WHERE i < 3), d AS (FROM c) SELECT count(*) AS n FROM d",
     ],
 )
 def test_what_is_harmless_is_answered(bench, text):
@@ -245,6 +288,35 @@ def test_deep_nesting_is_refused_and_kills_nothing(levels):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("refused") + done.stdout.count("answered") == 8, done.stdout
     assert done.stdout.count("refused") >= (5 if levels > 1_000 else 1)
+
+
+def test_many_comments_and_brackets_take_no_time(bench):
+    begun = time.process_time()
+    for text in (
+        "/**/" * 40_000 + " SUMMARIZE predictions",
+        "SELECT " + "(" * 90_000 + "1" + ")" * 90_000,
+        "/*" * 90_000,
+    ):
+        with pytest.raises(QueryRefused):
+            bench.ask(text)
+    assert time.process_time() - begun < 60  # the first took 16 s with 26 comments, twice as long with each one more
+
+
+def test_half_a_surrogate_pair_is_no_text(bench):
+    with pytest.raises(QueryRefused, match="character 8 is half a surrogate pair"):
+        bench.ask("SELECT '\ud800'")
+
+
+def test_a_reason_is_never_longer_than_one_can_read(bench):
+    with pytest.raises(QueryRefused) as refused:
+        bench.ask("SELECT error(string_agg('xxxxxxxxxx', '')) FROM range(100000)")
+    assert 2_000 < len(str(refused.value)) < 3_000
+
+
+def test_a_question_that_names_a_view_many_times_is_answered_or_refused(bench):
+    many = ", ".join(f"runs r{n}" for n in range(300))
+    with suppress(QueryRefused):
+        assert len(ask(bench.folder, bench.engine, Question(f"SELECT count(*) FROM {many}", limit=5))) == 1
 
 
 def test_a_text_without_end_is_not_even_parsed(bench):

@@ -14,7 +14,7 @@ from watchglass.errors import BadInput, QueryRefused, UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.anew import planned_anew
 from watchglass.store.answers import Held, Table
-from watchglass.store.asking.guard import Asked, checked
+from watchglass.store.asking.guard import Asked, checked, too_deep
 from watchglass.store.asking.views import CATALOG_VIEWS, DOCUMENTED, ROW_VIEWS
 from watchglass.store.models import Columns
 from watchglass.store.quoting import identifier, struct_type
@@ -39,6 +39,8 @@ _TABLES: Final[Mapping[str, sa.Table]] = {view.name: c.META.tables[view.name] fo
 _ALWAYS: Final = {"labels": LABEL, "label_history": LABEL, "feedback": FEEDBACK, "metrics": METRIC}
 _LATEST: Final = "row_number() OVER (PARTITION BY model, environment, id ORDER BY time DESC, label DESC NULLS LAST) = 1"
 """Of two labels of one time the truth wins over its retraction, as in the cells."""
+_TOLD: Final = 2_000
+"""Characters of DuckDB's reason: a question can make it as long as it likes."""
 _FINAL: Final = (duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.IOException)
 VIEWS: Final = tuple(DOCUMENTED)
 """The names a question may use; every column of time is a TIMESTAMP in UTC."""
@@ -258,7 +260,7 @@ def answered(
         message = f"the question needs more memory than {MEMORY}, or more of the disk than half of what is free: a narrower time, fewer columns or a LIMIT would do"
         raise QueryRefused(message) from error
     except duckdb.Error as error:
-        message = f"{error}\nViews: {', '.join(VIEWS)}"
+        message = f"{str(error)[:_TOLD]}\nViews: {', '.join(VIEWS)}"
         raise QueryRefused(message) from error
 
 
@@ -275,7 +277,10 @@ def _needs(asked: Asked) -> Needs:
 
 def _part(cursor: duckdb.DuckDBPyConnection, text: str, question: Question) -> str:
     """Write the question, without comments and semicolons, and with a limit around it where one is wanted."""
-    row = cursor.execute("SELECT json_deserialize_sql(json_serialize_sql(?::VARCHAR))", [text]).fetchone()
+    try:
+        row = cursor.execute("SELECT json_deserialize_sql(json_serialize_sql(?::VARCHAR))", [text]).fetchone()
+    except duckdb.Error as error:  # DuckDB 2 reads no deeper tree than it likes
+        raise too_deep() from error
     plain = str(row[0]) if row else text
     if question.limit is None and question.offset is None:
         return plain

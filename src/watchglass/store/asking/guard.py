@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from watchglass.errors import QueryRefused
+from watchglass.store.asking.costly import refusal
 from watchglass.store.asking.singles import singles_of
+from watchglass.store.asking.syntax import listed
 from watchglass.store.asking.views import DOCUMENTED
 from watchglass.store.needed import names_of
 
@@ -24,12 +26,19 @@ if TYPE_CHECKING:
 
     from watchglass.records import Json
 
-LONGEST: Final = 1_000_000
+LONGEST: Final = 200_000
+_MOST_BRACKETS: Final = 10_000
 DEEPEST: Final = 900
 """Levels of the tree: DuckDB walks it with its stack, and a process whose stack is used up is killed."""
-_SELECTS: Final = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(select|with|from|values|\()", re.IGNORECASE | re.DOTALL)
+_BRACKETS: Final = re.compile(r"[()\[\]{}]")
+_SELECTS: Final = re.compile(
+    r"(?>(?:\s+|--[^\n]*\n|/\*.*?\*/)*)(select|with|from|values|\()", re.IGNORECASE | re.DOTALL
+)
+"""What stands before is taken as it is and never tried again in another way: many comments would take for ever."""
 _NODES: Final = ("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE")
 """Others write: DuckDB 2 takes an INSERT as a common table expression of a SELECT."""
+_NAMES_ITSELF: Final = {"RECURSIVE_CTE_NODE": "right", "CTE_NODE": "child"}
+"""In which part of these the name that they give holds."""
 _TABLE_FUNCTIONS: Final = ("range", "generate_series", "unnest", "json_each", "json_tree", "repeat", "repeat_row")
 _TELLING: Final = frozenset(
     (
@@ -61,6 +70,7 @@ def checked(connection: duckdb.DuckDBPyConnection, sql: str) -> Asked:
     if len(sql) > LONGEST:
         message = f"a question of {len(sql):,} characters is too long: at most {LONGEST:,} are read"
         raise QueryRefused(message)
+    _check_text(sql)
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
@@ -78,12 +88,26 @@ def checked(connection: duckdb.DuckDBPyConnection, sql: str) -> Asked:
     return Asked(statements[0].query, frozenset(statements[0].named_parameters), views, names, singles)
 
 
+def _check_text(sql: str) -> None:
+    """Refuse what the parser would take gigabytes for, or does not take at all: brackets in brackets, half a surrogate pair."""
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        message = f"this cannot be read as SQL: character {error.start} is half a surrogate pair, which is no text"
+        raise QueryRefused(message) from None
+    depth = 0
+    for bracket in _BRACKETS.findall(sql):
+        depth += 1 if bracket in "([{" else -1
+        if depth > _MOST_BRACKETS:
+            raise too_deep()
+
+
 def _tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Json:
     try:
         row = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
         tree: Json = json.loads(row[0]) if row else None
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     except (duckdb.Error, ValueError) as error:
         message = f"this cannot be read as one SELECT: {str(error).splitlines()[0]}"
         raise QueryRefused(message) from error
@@ -94,37 +118,48 @@ def _tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Json:
     return tree
 
 
-def _too_deep() -> QueryRefused:
+def too_deep() -> QueryRefused:
+    """Say that a question cannot be taken as it is nested."""
     return QueryRefused("the question is nested too deeply: a list (IN, list_sum, OR) would do instead of a chain")
 
 
 def _walk(tree: Json) -> Iterator[str]:
-    """Look at every node; gives the views that it reads. A name of WITH holds where it was given and below."""
+    """Look at every node; gives the views that it reads."""
     waiting: list[tuple[Json, frozenset[str], int]] = [(tree, frozenset(), 0)]
     while waiting:
         node, scope, depth = waiting.pop()
         if depth > DEEPEST:
-            raise _too_deep()
+            raise too_deep()
         if isinstance(node, list):
             waiting.extend((part, scope, depth + 1) for part in node)
         if not isinstance(node, dict):
             continue
-        named = scope | _with_names(node)
         _check_kind(node)
         _check_function(node)
-        view = _table(node, named)
+        view = _table(node, scope)
         if view is not None:
             yield view
-        waiting.extend((part, named, depth + 1) for part in node.values())
+        waiting.extend((part, named, depth + 1) for part, named in _parts(node, scope))
 
 
-def _with_names(node: dict[str, Json]) -> frozenset[str]:
+def _parts(node: dict[str, Json], scope: frozenset[str]) -> Iterator[tuple[Json, frozenset[str]]]:
+    """Give the parts of a node, each with the names of WITH that hold in it.
+
+    A name holds in what stands after it, not in its own query nor in those before: there it is a table of DuckDB.
+    """
     held = node.get("cte_map")
-    listed = held.get("map") if isinstance(held, dict) else None
-    found = [entry.get("key") for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
-    if node.get("type") in ("RECURSIVE_CTE_NODE", "CTE_NODE"):
-        found.append(node.get("cte_name") or node.get("ctename"))
-    return frozenset(str(name).lower() for name in found if name)
+    for entry in listed(held.get("map")) if isinstance(held, dict) else []:
+        yield entry, scope
+        if isinstance(entry, dict):
+            scope |= {str(entry.get("key")).lower()}
+    own, where = scope, _NAMES_ITSELF.get(str(node.get("type")))
+    if where is not None:
+        own = scope | {str(node.get("cte_name") or node.get("ctename")).lower()}
+    for key, part in node.items():
+        if key == "function" and node.get("type") == "TABLE_FUNCTION" and isinstance(part, dict):
+            yield list(part.values()), scope  # itself is looked at as what gives a table
+        elif key != "cte_map":
+            yield part, own if key == where else scope
 
 
 def _check_kind(node: dict[str, Json]) -> None:
@@ -133,6 +168,9 @@ def _check_kind(node: dict[str, Json]) -> None:
         message = (
             f"a question only reads; this has {kind.removesuffix('_QUERY_NODE').removesuffix('_NODE')} in it. {_VIEWS}"
         )
+        raise QueryRefused(message)
+    if node.get("materialized") == "CTE_MATERIALIZE_NEVER":
+        message = "WITH … AS NOT MATERIALIZED may double the question with every name: leave NOT MATERIALIZED out"
         raise QueryRefused(message)
     if kind == "SHOW_REF" and not isinstance(node.get("query"), dict):
         message = f"a question cannot list what DuckDB holds. {_VIEWS}"
@@ -146,6 +184,8 @@ def _check_function(node: dict[str, Json]) -> None:
     if name in _TELLING or name.startswith(_TELLING_BEGIN):
         message = f"{name}() tells or does what is not the question's: it is refused. {_VIEWS}"
         raise QueryRefused(message)
+    if why := refusal(node):
+        raise QueryRefused(why)
 
 
 def _table(node: dict[str, Json], scope: frozenset[str]) -> str | None:

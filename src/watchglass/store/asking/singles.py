@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from watchglass.store.asking.syntax import arguments_of, constant, listed
 from watchglass.store.needed import nodes
 
 if TYPE_CHECKING:
@@ -48,27 +49,17 @@ def singles_of(tree: Json) -> Mapping[str, frozenset[str]]:
 def _access(node: dict[str, Json]) -> tuple[Json, str | None]:
     """Give what a node takes a value out of, and the key it takes; no key where it does something else, or by a path."""
     pair: list[Json] = []
-    if node.get("function_name") in _FUNCTIONS:
-        pair = _listed(node.get("children"))
-        for argument in _listed(node.get("arguments")):  # DuckDB 2
-            pair.append(argument.get("expression") if isinstance(argument, dict) else None)
-    elif node.get("type") in _OPERATORS:
-        pair = _listed(node.get("children"))
+    if node.get("function_name") in _FUNCTIONS or node.get("type") in _OPERATORS:
+        pair = arguments_of(node)
     elif node.get("type") == "LAMBDA":  # `a -> b` may be one, for the parser
         pair = [node.get("lhs"), node.get("expr")]
     return (pair[0], _key(pair[1])) if len(pair) == 2 else (None, None)  # noqa: PLR2004 - what, and its key
 
 
 def _key(node: Json) -> str | None:
-    if not isinstance(node, dict) or node.get("type") != "VALUE_CONSTANT":
-        return None
-    held = node.get("value")
-    said = node.get("literal")  # DuckDB 2
-    text = held.get("value") if isinstance(held, dict) else None
-    if isinstance(said, dict) and said.get("kind") == "STRING":
-        text = said.get("text")
-    plain = isinstance(text, str) and text and not any(sign in text for sign in _PATH)
-    return text.lower() if plain and isinstance(text, str) else None
+    text = constant(node)
+    plain = text and not text.isdigit() and not any(sign in text for sign in _PATH)  # a number is a place in a list
+    return text.lower() if text and plain else None
 
 
 def _parts(node: Json) -> list[str]:
@@ -76,8 +67,4 @@ def _parts(node: Json) -> list[str]:
 
 
 def _texts(value: Json) -> list[str]:
-    return [str(part).lower() for part in _listed(value)]
-
-
-def _listed(value: Json) -> list[Json]:
-    return list(value) if isinstance(value, list) else []
+    return [str(part).lower() for part in listed(value)]
