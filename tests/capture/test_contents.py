@@ -7,6 +7,7 @@ import io
 import pickle
 from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
+from time import process_time as time_of_process
 
 import joblib
 import numpy as np
@@ -15,6 +16,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -253,3 +257,68 @@ def test_equal_in_every_process_and_under_every_seed_of_hashes(python):
     found = {python(ACROSS, PYTHONHASHSEED=seed).stdout for seed in ("1", "77")}
     assert len(found) == 1
     assert "None" not in found.pop()
+
+
+cells = st.lists(st.none() | st.lists(st.integers(-(2**63), 2**63 - 1), max_size=3), min_size=1, max_size=8)
+dtypes = scalar_dtypes().filter(lambda dtype: dtype.kind in "biufcSU" and dtype.itemsize and dtype.itemsize <= 16)
+NESTED = {
+    "numbers": [[1, 2], [], None, [3]],
+    "doubles": [[0.5], [1.5, float("nan")]],
+    "texts": [["a", "é"], None, [""]],
+    "booleans": [[True], [False, True]],
+    "lists of lists": [[[1], [2, 3]], [[]], None],
+    "missing inside": [[1, None], [None]],
+    "structs": [[{"x": 1}], [{"x": 2}, {"x": 3}]],
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_lists_are_one_version_whatever_holds_them(name):
+    cells = NESTED[name]
+    frame = pl.DataFrame({"a": cells})
+    same = [frame.to_arrow(), pd.DataFrame({"a": pd.Series(cells, dtype=object)}), pl.concat([frame[:1], frame[1:]])]
+    if name != "missing inside":  # pandas makes such lists floats
+        same += [frame.to_pandas(), frame.to_pandas(use_pyarrow_extension_array=True)]
+    assert {version(held) for held in same} == {version(frame)}
+    turned = pl.DataFrame({"a": cells[::-1]}, schema=frame.schema)
+    assert version(turned) != version(frame)
+
+
+@settings(deadline=None)
+@given(cells, cells)
+def test_a_column_of_lists_is_its_lists(one, other):
+    def made(values):
+        return pl.DataFrame({"a": values}, schema={"a": pl.List(pl.Int64)})
+
+    assert version(made(one)) == version(made(one).to_arrow())
+    assert (version(made(one)) == version(made(other))) == (one == other)
+
+
+@settings(deadline=None)
+@given(arrays(dtypes, array_shapes(max_dims=3, max_side=4)), st.randoms(use_true_random=False))
+def test_an_array_is_its_type_its_shape_and_its_elements(array, random):
+    base = version(array)
+    assert base == version(np.asfortranarray(array)) == version(array[::-1].copy()[::-1])
+    place = tuple(random.randrange(side) for side in array.shape)
+    changed = array.copy()
+    changed[place] = _other_than(array, place)
+    assert version(changed) != base
+    assert version(array.reshape(1, *array.shape)) != base
+
+
+def _other_than(array, place):
+    """Give another element of an array's type."""
+    value = array[place]
+    if array.dtype.kind in "SU":
+        return array.dtype.type("z" if str(value) not in ("z", "b'z'") else "y")
+    if array.dtype.kind == "b":
+        return not value
+    return array.dtype.type(0) if value != 0 else array.dtype.type(1)
+
+
+def test_embeddings_are_hashed_at_the_speed_of_memory():
+    rows = np.random.default_rng(0).normal(size=(20_000, 64))
+    frame = pl.DataFrame({"a": rows}, schema={"a": pl.Array(pl.Float64, 64)})
+    begun = time_of_process()
+    assert version(frame) == version(frame.to_arrow())
+    assert time_of_process() - begun < 2.0, "10 MB twice; per cell in Python it would be many seconds"

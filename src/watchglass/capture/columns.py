@@ -9,6 +9,7 @@ Equal names, types and values in the same order give one digest:
 
 from __future__ import annotations
 
+import sys
 from array import array
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 from watchglass.capture.digests import Array, hasher, put, put_buffer, put_digests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 Buffer: TypeAlias = "Array | bytes"
 Span = Literal["datetime", "duration", "time"]
@@ -32,7 +33,8 @@ _UNIX_EPOCH: Final = date(1970, 1, 1).toordinal()
 class Column:
     """One column: what its values are, which are missing, and either buffers or the cells themselves.
 
-    `kind` is f64, i8, …, b8, text, datetime (with its zone), date, time, duration, null or other.
+    `kind` is f64, i8, …, b8, text, datetime (with its zone), date, time, duration, list, null or other; a column of
+    lists has the length of each, and `inner`, the column of all that is in them.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Column:
     missing: Buffer | None = None
     buffers: tuple[Buffer, ...] = ()
     cells: tuple[object, ...] = ()
+    inner: Column | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ def _column_digest(column: Column, cell: Callable[[object], bytes]) -> bytes:
             into.update(buffer.nbytes.to_bytes(8, "little"))
             put_buffer(into, buffer)
     put_digests(into, map(cell, column.cells))
+    if column.inner is not None:
+        put_digests(into, [_column_digest(column.inner, cell)])
     return into.digest()
 
 
@@ -124,24 +129,64 @@ def texts(name: str, values: Sequence[str | None]) -> Column:
     return Column(name, "text", missing if any(missing) else None, buffers)
 
 
+def lists(name: str, lengths: Array, missing: Array, inner: Column) -> Column:
+    """Take lists as the length of each, 0 where missing, and the column of all that is in them."""
+    return Column(name, "list", _some(missing), (lengths.astype("<i8"),), inner=inner)
+
+
 def is_array(value: object) -> bool:
     """Say whether a value is a numpy array, without importing numpy."""
-    return any(kind.__name__ == "ndarray" and kind.__module__ == "numpy" for kind in type(value).__mro__)
+    return is_array_type(type(value))
 
 
-def _listed(value: object) -> object:
-    """Make an array a list, unless that would lose what its values are."""
-    return cast("Array", value).tolist() if is_array(value) and cast("Array", value).dtype.kind in "iufbOU" else value
+def is_array_type(kind: type) -> bool:
+    """Say whether a type is numpy's array, or made from it."""
+    return any(one.__name__ == "ndarray" and one.__module__ == "numpy" for one in kind.__mro__)
+
+
+def _lists(name: str, values: Sequence[object]) -> Column:
+    """Take Python's lists, and arrays in cells, as pandas holds the lists that it read from a file."""
+    missing = bytes(value is None for value in values)
+    held = [value for value in values if value is not None]
+    lengths = array("q", (0 if value is None else len(cast("list[object]", value)) for value in values)).tobytes()
+    return Column(name, "list", missing if any(missing) else None, (lengths,), inner=_inner(held))
+
+
+def _inner(held: Sequence[object]) -> Column:
+    """Join what lists hold: of arrays of one type the numbers as they are, of Python's numbers as 64 bits."""
+    if _are_rows(held):
+        joined = cast("Array", sys.modules["numpy"].concatenate(held))
+        return numbers("", joined, joined != joined)  # noqa: PLR0124 - NaN is what differs from itself
+    flat: list[object] = []
+    for value in held:
+        flat += cast("Array", value).tolist() if is_array(value) else cast("list[object]", value)
+    kinds = {type(value) for value in flat} - {type(None)}
+    missing = bytes(value is None for value in flat)
+    if kinds == {float}:
+        known = (_NAN if gone or value != value else value for value, gone in zip(flat, missing, strict=True))  # noqa: PLR0124 - NaN
+        return Column("", "f64", None, (array("d", cast("Iterable[float]", known)).tobytes(),))
+    whole = [0 if value is None else value for value in flat]
+    if kinds == {int} and all(-_LARGEST - 1 <= value <= _LARGEST for value in cast("list[int]", whole)):
+        data = array("q", cast("list[int]", whole)).tobytes()
+        return Column("", "i64", missing if any(missing) else None, (data,))
+    return objects("", flat)
+
+
+def _are_rows(held: Sequence[object]) -> bool:
+    """Say whether all are arrays of one dimension and one type of numbers."""
+    arrays = [cast("Array", value) for value in held if is_array(value)]
+    return (
+        0 < len(arrays) == len(held)
+        and arrays[0].dtype.kind in "iufb"
+        and all(len(one.shape) == 1 and one.dtype.str == arrays[0].dtype.str for one in arrays)
+    )
 
 
 def objects(name: str, values: Sequence[object]) -> Column:
-    """Take Python objects: texts, booleans or dates where all are (None is missing), else cell by cell.
-
-    An array in a cell, as pandas holds a list that it read from a file, is the list of its values.
-    """
-    if any(is_array(value) for value in values):
-        values = [_listed(value) for value in values]
+    """Take Python objects: texts, booleans, dates or lists where all are (None is missing), else cell by cell."""
     kinds = {type(value) for value in values} - {type(None)}
+    if kinds and all(kind is list or is_array_type(kind) for kind in kinds):
+        return _lists(name, values)
     missing = bytes(value is None for value in values)
     some = missing if any(missing) else None
     if not kinds:

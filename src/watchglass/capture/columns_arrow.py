@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, cast
 
-from watchglass.capture.columns import Column, Frame, days, joined_texts, moments, numbers, objects
+from watchglass.capture.columns import Column, Frame, days, joined_texts, lists, moments, numbers, objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +38,7 @@ def column(name: str, cells: pa.ChunkedArray | pa.Array) -> Column:
     pa = sys.modules["pyarrow"]
     if not isinstance(cells, pa.ChunkedArray):
         cells = pa.chunked_array([cells])
-    if pa.types.is_run_end_encoded(cells.type):
-        cells = pa.compute.run_end_decode(cells)
-    if pa.types.is_dictionary(cells.type):
-        value_type = cells.type.value_type
-        cells = cells.cast(pa.large_string() if _is_text(value_type) else value_type)
+    cells = _plain(cells)
     kind = cells.type
     if _is_text(kind):
         return _texts(name, cells)
@@ -62,7 +58,27 @@ def column(name: str, cells: pa.ChunkedArray | pa.Array) -> Column:
     for span, fits in spans:
         if fits(kind):
             return moments(name, span, _values(_whole(cells)), kind.unit, missing, zone=getattr(kind, "tz", None))
+    return _other(name, cells, missing)
+
+
+def _other(name: str, cells: pa.ChunkedArray, missing: Array) -> Column:
+    """Read lists as what is in them, all else as Python's own values."""
+    pa, kind = sys.modules["pyarrow"], cells.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        lengths = pa.compute.list_value_length(cells)
+        return lists(name, _values(lengths), missing, column("", pa.compute.list_flatten(cells)))
     return objects(name, cells.to_pylist())
+
+
+def _plain(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Give the values that runs and dictionaries stand for."""
+    pa = sys.modules["pyarrow"]
+    if pa.types.is_run_end_encoded(cells.type):
+        cells = pa.compute.run_end_decode(cells)
+    if pa.types.is_dictionary(cells.type):
+        value_type = cells.type.value_type
+        cells = cells.cast(pa.large_string() if _is_text(value_type) else value_type)
+    return cells
 
 
 def _whole(cells: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final, cast
 
 from watchglass.capture import columns_arrow
-from watchglass.capture.columns import Column, Frame, days, joined_texts, moments, numbers, objects
+from watchglass.capture.columns import Column, Frame, days, joined_texts, lists, moments, numbers, objects
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,7 +51,17 @@ def _column(series: pl.Series) -> Column:
         return days(name, _values(series), missing)
     if dtype.is_numeric() and kind not in _UNLIKE_NUMPY:
         return numbers(name, _values(series), missing)
-    return objects(name, series.to_list())
+    return _other(series, kind, missing)
+
+
+def _other(series: pl.Series, kind: str, missing: Array) -> Column:
+    """Read lists as what is in them, all else as Python's own values."""
+    if kind not in ("List", "Array"):
+        return objects(series.name, series.to_list())
+    whole = series.arr.to_list() if kind == "Array" else series
+    lengths = whole.list.len()
+    inner = whole.filter(lengths > 0).explode().alias("")  # a list that is missing or empty would leave a row
+    return lists(series.name, _values(lengths), missing, _column(inner))
 
 
 def _values(series: pl.Series) -> Array:
