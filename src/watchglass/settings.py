@@ -31,13 +31,9 @@ def _store(value: object) -> str:
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         message = "a folder's path would do"
         raise ValueError(message)
-    if "://" in text:
-        return _url(text)
-    return os.path.expanduser(text)  # noqa: PTH111 - pathlib costs its import here
-
-
-def _url(text: str) -> str:
-    scheme, _, place = text.strip().partition("://")
+    scheme, sign, place = text.strip().partition("://")
+    if not sign:
+        return os.path.expanduser(text)  # noqa: PTH111 - pathlib costs its import here
     if scheme.lower() not in ("http", "https") or not place.strip("/"):
         message = "a folder's path, or a server's URL such as http://host:port would do"
         raise ValueError(message)
@@ -55,15 +51,8 @@ def _one_of(*known: str) -> Callable[[object], str]:
 
 
 _WORDS: Final = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "on": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
-    "": False,
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off", ""), False),
 }
 
 
@@ -216,12 +205,7 @@ CAPTURE_BYTES: Final = Setting(
     "Bytes of content that are read for one run to know its version; 0: none.",
 )
 AUTO: Final = Setting(
-    "auto",
-    "WATCHGLASS_AUTO",
-    "capture.auto",
-    default=False,
-    type=_switch,
-    sentence="1: record scikit-learn's fits and predictions and the reads and writes of pandas and polars by themselves.",
+    "auto", "WATCHGLASS_AUTO", "capture.auto", default=False, type=_switch, sentence="1: what `wg.auto()` does."
 )
 
 SAMPLING: Final = Setting(
