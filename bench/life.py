@@ -18,6 +18,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -94,11 +95,11 @@ def backups(rows: int, elsewhere: Path) -> list[Row]:
             times: list[tuple[float, ...]] = []
             for _ in range(REPEATS):
                 with _room(home) as room:
-                    bare = _timed(lambda room=room: _copied(folder.root, room / "bare"))
+                    bare = _timed(partial(_copied, folder.root, room / "bare"))
                     shutil.rmtree(room / "bare")
-                    first = _timed(lambda room=room: backup(folder, engine, room / "backups"))
-                    again = _timed(lambda room=room: backup(folder, engine, room / "backups"))
-                    back = _timed(lambda room=room: restore(room / "backups", room / "restored"))
+                    first = _timed(partial(backup, folder, engine, room / "backups"))
+                    again = _timed(partial(backup, folder, engine, room / "backups"))
+                    back = _timed(partial(restore, room / "backups", room / "restored"))
                     times.append((bare, first, again, back))
             bare, first, again, back = (min(each[place] for each in times) for place in range(4))
             note(f"{where}: copy {bare:.2f} s, backup {first:.2f} s, again {again:.2f} s, restore {back:.2f} s")
@@ -132,9 +133,9 @@ def expiry(rows: int) -> list[Row]:
             doubles.mkdir()
             for path in lying:
                 os.link(path, doubles / path.name)
-            bare = _timed(lambda lying=lying, doubles=doubles: _deleted([doubles / path.name for path in lying]))
-            took = _timed(lambda folder=folder, engine=engine, now=now: expire(folder, engine, now))
-            swept = _timed(lambda folder=folder, engine=engine: sweep(folder, engine, time.time() + 3600))
+            bare = _timed(partial(_deleted, [doubles / path.name for path in lying]))
+            took = _timed(partial(expire, folder, engine, now))
+            swept = _timed(partial(sweep, folder, engine, time.time() + 3600))
             files = dry.files
             times.append((bare, took, swept))
             engine.dispose()
