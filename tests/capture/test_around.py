@@ -226,6 +226,16 @@ def test_what_is_beyond_the_budget_is_named_on_the_run_and_known_by_its_name(log
     assert event["reads"][0]["artifact"]["bytes"] == 3_000_000
 
 
+def test_of_very_much_that_is_left_out_the_first_hundred_are_named_and_all_are_counted(logs):
+    with wg.run("loop", budget=(None, 0)) as run:
+        for number in range(250):
+            run.read([number], f"part {number}")
+    event = last(logs)
+    assert len(event["reads"]) == 250
+    assert len(event["left_out"]) == 101
+    assert event["left_out"][-1] == "and 150 more"
+
+
 def test_time_that_is_spent_ends_the_reading_of_content(logs):
     with wg.run("work", budget=(0, None)) as run:
         assert run.write([1], "x") is None

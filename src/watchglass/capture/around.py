@@ -102,9 +102,15 @@ class Surroundings:
             "host": self.host,
             "environment": self._environment,
             "resources": self._resources,
-            "left_out": list(self.left_out) or None,
+            "left_out": _named(self.left_out),
             "links": dict(self._links) or None,
         }
+
+
+def _named(left_out: list[str]) -> list[str] | None:
+    """Name what was left out, the first hundred and how many more: a loop over a million files must not be the run."""
+    more = len(left_out) - MOST_NAMED
+    return [*left_out[:MOST_NAMED], *([f"and {more} more"] if more > 0 else [])] or None
 
 
 def beat(moment: int) -> dict[str, object]:
@@ -113,3 +119,4 @@ def beat(moment: int) -> dict[str, object]:
 
 
 BEAT_SECONDS = 30
+MOST_NAMED = 100

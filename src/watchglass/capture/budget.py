@@ -77,7 +77,7 @@ class Spending:
 
     def refuses(self, size: int) -> str | None:
         """Say why the content of so many bytes is not read, or None."""
-        if self.bytes + size > self._of.bytes:
+        if self.bytes + size > self._of.bytes or not self._of.bytes:
             return f"{size} bytes, {self._of.bytes - self.bytes} of {self._of.bytes} are left (setting capture_bytes)"
         if size / _SLOWEST > self.left or self.left <= 0:
             return f"{size} bytes, {max(0.0, self.left):.3g} of {self._of.seconds:.3g} seconds are left (setting capture_seconds)"

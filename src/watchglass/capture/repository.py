@@ -92,7 +92,7 @@ def _git(folder: str, words: tuple[str, ...], put: Callable[[bytes], None], end:
     with whole:
         import subprocess  # noqa: PLC0415 - 10 ms that the caller does without
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    command = ["git", "-C", folder, *words]
+    command = ["git", "-C", folder, "-c", "core.fsmonitor=false", *words]  # no program of the repository's is run
     with subprocess.Popen(  # noqa: S603 - fixed words
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as process:
