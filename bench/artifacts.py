@@ -57,6 +57,7 @@ def frames(size: int) -> Mapping[str, tuple[object, int, bool]]:
     sparse = sp.csr_array(np.where(rng.random((rows // 8, COLUMNS * 10)) < 0.2, 1.5, 0.0))  # one in five
     bytes_of = sparse.data.nbytes + sparse.indices.nbytes * 2 + sparse.indptr.nbytes * 2
     whole = rows * 8 * COLUMNS
+    lists = pl.DataFrame({"a": array.reshape(-1, 64)}, schema={"a": pl.Array(pl.Float64, 64)})
     return {
         "a polars frame of doubles": (numbers, whole, True),
         "a pandas frame of doubles": (numbers.to_pandas(), whole, True),
@@ -64,6 +65,8 @@ def frames(size: int) -> Mapping[str, tuple[object, int, bool]]:
         "an array of doubles": (array, whole, True),
         "the same array in Fortran's order": (np.asfortranarray(array), whole, False),
         "a sparse matrix (csr)": (sparse, bytes_of, False),
+        "a polars frame of embeddings (64 doubles a cell)": (lists, whole, False),
+        "a pandas frame of embeddings (64 doubles a cell)": (lists.to_pandas(), whole, False),
         "a polars frame of texts": (texts, len(texts) * 24, False),
         "a pandas frame of texts": (texts.to_pandas(), len(texts) * 24, False),
     }

@@ -30,7 +30,7 @@ _OLD: Final = 3600.0
 
 def ship_kept(line: Line, root: str) -> Later | None:
     """Bring all kept bytes to the server; says why not all. What fails on this machine's disk raises `OSError`."""
-    for path in _waiting(root):
+    for path in waiting(root):
         try:
             found = _ship(line, path)
         except FileNotFoundError:  # another process of this machine was quicker
@@ -40,7 +40,7 @@ def ship_kept(line: Line, root: str) -> Later | None:
     return None
 
 
-def _waiting(root: str) -> list[str]:
+def waiting(root: str) -> list[str]:
     """List the files, the smallest first, and remove drafts that are an hour old."""
     found: list[tuple[int, str]] = []
     home = f"{root}/{FOLDER}"

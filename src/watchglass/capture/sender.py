@@ -10,6 +10,7 @@ from typing import Final
 from watchglass.capture import spool
 from watchglass.capture.carrier import Carrier
 from watchglass.capture.exchange import Line, address, credentials, get
+from watchglass.capture.forking import whole
 
 __all__ = ["Sender", "get"]
 
@@ -57,16 +58,16 @@ class Sender:
             carrier.ring("sealed")
 
     def deliver(self, timeout: float) -> bool:
-        """Wait until the server has every segment that this process wrote, all of them sealed; says whether it took them."""
+        """Wait until the server has every segment that this process wrote, all of them sealed, and what is kept here of artifacts; says whether it took them."""
         end = time.monotonic() + timeout
-        names = self._own()
+        names, kept = self._own(), self._kept()
         self.start()
         carrier = self._carrier
         if carrier is None:
-            return not names
+            return not names and not kept
         refused = carrier.refusals
         carrier.ring("now")
-        while self._still_here(names):
+        while self._still_here(names) or any(map(os.path.exists, kept)):
             if time.monotonic() >= end:
                 return False
             time.sleep(_LOOK_EVERY)
@@ -81,6 +82,14 @@ class Sender:
             for name in spool.waiting(self._root, log)
             if name.partition(".")[0].endswith(process)
         ]
+
+    def _kept(self) -> list[str]:
+        """List the bytes of artifacts that wait for the server."""
+        if not os.path.isdir(f"{self._root}/artifacts"):  # noqa: PTH112 - text paths here
+            return []
+        with whole:
+            from watchglass.capture.keeping_ship import waiting  # noqa: PLC0415 - only where something is kept
+        return waiting(self._root)
 
     def _still_here(self, names: list[tuple[spool.LogName, str]]) -> bool:
         return any(os.path.exists(f"{self._root}/log/{log}/{name}") for log, name in names)  # noqa: PTH110 - text paths here

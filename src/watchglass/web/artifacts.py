@@ -92,12 +92,15 @@ def router(store: Reads) -> APIRouter:
         response_class=Response,
         responses={200: {"description": "The bytes.", "content": _BYTES}, **UNKNOWN},
     )
-    def given(kept: _Kept) -> Response:
+    def given(kept: _Kept, request: Request) -> Response:
         """Give kept bytes; they never change."""
         path = place_of(store.path, checked_name(kept))
         if not FilePath(path).is_file():
             message = f"no bytes named {kept!r} are kept here. Next: {urls.API}/artifacts"
             raise UnknownName(message)
+        if request.method == "HEAD":  # who asks is about to name them: no sweep may take them now
+            with suppress(OSError):
+                _there(path)
         headers = {"Cache-Control": _IMMUTABLE, "ETag": f'"{kept}"'}
         return FileResponse(path, media_type="application/octet-stream", filename=kept, headers=headers)
 
