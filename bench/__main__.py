@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "recorder",
+    "runs",
     "frames",
     "sender",
     "artifacts",
