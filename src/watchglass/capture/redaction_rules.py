@@ -6,13 +6,13 @@ A rule says of which models (a glob, "*" without) which field is dropped, hashed
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from watchglass.capture.redaction_patterns import NAMED
+from watchglass.capture.rule_lists import each, refuse
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
@@ -73,18 +73,7 @@ def rules(given: object, source: str) -> tuple[Rule, ...]:
     >>> rules([{"field": "message", "action": "mask", "pattern": "email"}], "the argument")[0].model
     '*'
     """
-    if isinstance(given, (str, bytes)):
-        try:
-            given = json.loads(given) if given.strip() else []
-        except ValueError as error:
-            message = f"redaction from {source} is not JSON: {error}. A list of rules would do: [{_RULE_WOULD_DO}]"
-            raise BadInput(message) from None
-    if not isinstance(given, (list, tuple)):
-        message = (
-            f"redaction from {source} cannot be a {type(given).__name__}: a list of rules would do: [{_RULE_WOULD_DO}]"
-        )
-        raise BadInput(message)
-    return tuple(_rule(item, f"redaction rule {number} from {source}") for number, item in enumerate(given, start=1))
+    return tuple(_rule(item, what) for item, what in each(given, "redaction", source, _RULE_WOULD_DO))
 
 
 def needs_key(found: Sequence[Rule]) -> bool:
@@ -96,19 +85,19 @@ def _rule(given: object, what: str) -> Rule:
     if isinstance(given, Rule):
         return given
     if not isinstance(given, dict):
-        _refuse(what, given, _RULE_WOULD_DO)
+        refuse(what, given, _RULE_WOULD_DO)
     raw = cast("dict[str, object]", given)
     unknown = sorted(str(key) for key in raw if key not in _KEYS)
     if unknown:
-        _refuse(f"a key of {what}", unknown[0], ", ".join(_KEYS))
+        refuse(f"a key of {what}", unknown[0], ", ".join(_KEYS))
     model, action, field = raw.get("model", "*"), raw.get("action"), raw.get("field")
     if not isinstance(model, str) or not model:
-        _refuse(f"the model of {what}", model, 'a name or a glob such as "fraud*"')
+        refuse(f"the model of {what}", model, 'a name or a glob such as "fraud*"')
     if action not in ACTIONS:
-        _refuse(f"the action of {what}", action, ", ".join(ACTIONS))
+        refuse(f"the action of {what}", action, ", ".join(ACTIONS))
     chosen = action
     if not isinstance(field, str) or not _known(field, chosen):
-        _refuse(f"the field of {what}", field, _FIELDS)
+        refuse(f"the field of {what}", field, _FIELDS)
     if (field, action) in _NEVER:
         message = f"{what} cannot {action} {field!r}: {_NEVER[field, chosen]}"
         raise BadInput(message)
@@ -134,8 +123,8 @@ def _pattern(given: object, what: str) -> str | None:
         if isinstance(given, str) and given and not re.compile(given).match(""):
             return given
     except re.error as error:
-        _refuse(f"the pattern of {what}", given, f"({error}) {', '.join(NAMED)} or a regular expression")
-    return _refuse(
+        refuse(f"the pattern of {what}", given, f"({error}) {', '.join(NAMED)} or a regular expression")
+    return refuse(
         f"the pattern of {what}", given, f"{', '.join(NAMED)} or a regular expression that matches no empty text"
     )
 
@@ -143,12 +132,7 @@ def _pattern(given: object, what: str) -> str | None:
 def _keep(given: object, what: str) -> int:
     if type(given) is int and 0 <= given <= MOST_KEPT:
         return given
-    return _refuse(f"keep of {what}", given, f"how many characters at the end stay, 0 to {MOST_KEPT},")
-
-
-def _refuse(what: str, value: object, would_do: str) -> NoReturn:
-    message = f"{what} cannot be {value!r}: {would_do} would do"
-    raise BadInput(message)
+    return refuse(f"keep of {what}", given, f"how many characters at the end stay, 0 to {MOST_KEPT},")
 
 
 def document(rule: Rule) -> dict[str, object]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
-from watchglass.errors import BadInput
+from watchglass.capture.rule_lists import each, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,37 +58,26 @@ def rules(given: object, source: str) -> tuple[Rule, ...]:
     >>> rules([{"model": "fraud", "method": "head", "rate": 0.1}], "the argument")[0].rate
     0.1
     """
-    if isinstance(given, (str, bytes)):
-        try:
-            given = json.loads(given) if given.strip() else []
-        except ValueError as error:
-            message = f"sampling from {source} is not JSON: {error}. A list of rules would do: [{_RULE_WOULD_DO}]"
-            raise BadInput(message) from None
-    if not isinstance(given, (list, tuple)):
-        message = (
-            f"sampling from {source} cannot be a {type(given).__name__}: a list of rules would do: [{_RULE_WOULD_DO}]"
-        )
-        raise BadInput(message)
-    return tuple(_rule(item, f"sampling rule {number} from {source}") for number, item in enumerate(given, start=1))
+    return tuple(_rule(item, what) for item, what in each(given, "sampling", source, _RULE_WOULD_DO))
 
 
 def _rule(given: object, what: str) -> Rule:
     if isinstance(given, Rule):
         return given
     if not isinstance(given, dict):
-        _refuse(what, given, _RULE_WOULD_DO)
+        refuse(what, given, _RULE_WOULD_DO)
     raw = cast("dict[str, object]", given)
     method = raw.get("method")
     if method not in ("head", "reservoir"):
-        _refuse(f"the method of {what}", method, '"head" or "reservoir"')
+        refuse(f"the method of {what}", method, '"head" or "reservoir"')
     unknown = sorted(str(key) for key in raw if key not in _KEYS[str(method)])
     if unknown:
-        _refuse(f"{what}, a {method} rule, has a key that", unknown[0], f"{', '.join(sorted(_KEYS[str(method)]))}")
+        refuse(f"{what}, a {method} rule, has a key that", unknown[0], f"{', '.join(sorted(_KEYS[str(method)]))}")
     model, key = raw.get("model"), raw.get("key")
     if not isinstance(model, str) or not model:
-        _refuse(f"the model of {what}", model, 'a name or a glob such as "fraud*"')
+        refuse(f"the model of {what}", model, 'a name or a glob such as "fraud*"')
     if key is not None and (not isinstance(key, str) or not key):
-        _refuse(f"the key of {what}", key, "the name of a tag or of a feature")
+        refuse(f"the key of {what}", key, "the name of a tag or of a feature")
     errors, slower = _keep(raw.get("keep"), what)
     about = Rule(model, "head", key=key, errors=errors, slower_than=slower)
     return _head(about, raw, what) if method == "head" else _reservoir(about, raw, what)
@@ -98,12 +86,12 @@ def _rule(given: object, what: str) -> Rule:
 def _head(about: Rule, raw: Mapping[str, object], what: str) -> Rule:
     if about.key is None:
         if "rates" in raw:
-            _refuse(f"{what} has rates but its key", None, "the name of a tag or of a feature")
+            refuse(f"{what} has rates but its key", None, "the name of a tag or of a feature")
         rate = _rate(raw.get("rate"), f"the rate of {what}")
         return Rule(about.model, "head", rate, errors=about.errors, slower_than=about.slower_than)
     rates = raw.get("rates")
     if not isinstance(rates, dict) or not rates or "rate" in raw:
-        _refuse(f"the rates of {what}", rates, 'one for each value of its key, and no rate: {"IT": 0.5, "*": 0.01}')
+        refuse(f"the rates of {what}", rates, 'one for each value of its key, and no rate: {"IT": 0.5, "*": 0.01}')
     known = tuple(
         (str(value), _rate(rate, f"the rate of {value!r} in {what}"))
         for value, rate in cast("dict[object, object]", rates).items()
@@ -114,10 +102,10 @@ def _head(about: Rule, raw: Mapping[str, object], what: str) -> Rule:
 def _reservoir(about: Rule, raw: Mapping[str, object], what: str) -> Rule:
     rows = raw.get("rows")
     if type(rows) is not int or not 1 <= rows <= MOST_ROWS:
-        _refuse(f"the rows of {what}", rows, f"a whole number from 1 to {MOST_ROWS}")
+        refuse(f"the rows of {what}", rows, f"a whole number from 1 to {MOST_ROWS}")
     seconds = _number(raw.get("seconds"))
     if seconds is None or not 0 < seconds <= 86_400:  # noqa: PLR2004 - a day
-        _refuse(f"the seconds of {what}", raw.get("seconds"), "a number above 0, a day at most")
+        refuse(f"the seconds of {what}", raw.get("seconds"), "a number above 0, a day at most")
     return Rule(
         about.model,
         "reservoir",
@@ -135,30 +123,25 @@ def _keep(given: object, what: str) -> tuple[bool, float | None]:
     if given is None:
         return False, None
     if not isinstance(given, dict) or not set(given) <= {"errors", "slower_than"}:
-        _refuse(f"keep of {what}", given, '{"errors": true, "slower_than": 0.5}')
+        refuse(f"keep of {what}", given, '{"errors": true, "slower_than": 0.5}')
     raw = cast("dict[str, object]", given)
     errors, slower = raw.get("errors", False), raw.get("slower_than")
     if not isinstance(errors, bool):
-        _refuse(f"keep errors of {what}", errors, "true or false")
+        refuse(f"keep errors of {what}", errors, "true or false")
     if slower is not None and (_number(slower) is None or cast("float", _number(slower)) < 0):
-        _refuse(f"keep slower_than of {what}", slower, "seconds, such as 0.5")
+        refuse(f"keep slower_than of {what}", slower, "seconds, such as 0.5")
     return errors, _number(slower)
 
 
 def _rate(given: object, what: str) -> float:
     rate = _number(given)
     if rate is None or not (rate == 0 or LEAST_RATE <= rate <= 1):
-        _refuse(what, given, f"a number from {LEAST_RATE} to 1, or 0 to keep none")
+        refuse(what, given, f"a number from {LEAST_RATE} to 1, or 0 to keep none")
     return rate
 
 
 def _number(given: object) -> float | None:
     return float(given) if isinstance(given, (int, float)) and not isinstance(given, bool) else None
-
-
-def _refuse(what: str, value: object, would_do: str) -> NoReturn:
-    message = f"{what} cannot be {value!r}: {would_do} would do"
-    raise BadInput(message)
 
 
 def document(rule: Rule) -> dict[str, object]:

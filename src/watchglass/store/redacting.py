@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import duckdb
@@ -13,6 +14,7 @@ from watchglass.capture.redaction import text_of
 from watchglass.capture.redaction_rules import GONE
 from watchglass.errors import BadInput
 from watchglass.store.compact import engine_room
+from watchglass.store.folder import sync_file
 from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -144,7 +146,7 @@ def redact_frame(path: str, about: Mapping[str, object], redactor: Redactor) -> 
     finally:
         if os.path.exists(aside):  # noqa: PTH110 - likewise
             os.unlink(aside)  # noqa: PTH108 - likewise
-    _sync(path)
+    sync_file(Path(path))
     types = cast("Mapping[str, str]", about.get("types") or {})
     return {
         **about,
@@ -153,14 +155,6 @@ def redact_frame(path: str, about: Mapping[str, object], redactor: Redactor) -> 
         "tags": [name for name in tags if name not in how.gone],
         "types": {name: "text" if name in how.texts else kind for name, kind in types.items() if name not in how.gone},
     }
-
-
-def _sync(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _require_ids(connection: duckdb.DuckDBPyConnection, path: str, ident: str | None) -> None:

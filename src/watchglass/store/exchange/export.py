@@ -160,7 +160,9 @@ def _file(
     sync_folder(home)
     size, summed = path.stat().st_size, sum_of(path)
     name = str(path.relative_to(place))
-    return Entry(name, part.kind.name, part.model, rows, size, summed, part.columns.features, part.columns.tags)
+    return Entry(
+        name, part.kind.name, part.model, rows, size, summed, part.columns.features, part.columns.tags, part.ruled
+    )
 
 
 def folder_name(model: str) -> str:

@@ -9,7 +9,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
 from watchglass.store.columns import IN_FILES
-from watchglass.store.lines import Rejected
+from watchglass.store.exchange import numbered
+from watchglass.store.lines import RAW_KEPT, Rejected
 from watchglass.store.models import register
 from watchglass.store.transactions import next_change
 
@@ -34,14 +35,29 @@ def put(
     good = [row for row in rows if all(row.get(name) is not None for name in needed if name in kind.names)]
     bad = [row for row in rows if not all(row.get(name) is not None for name in needed if name in kind.names)]
     reason = f"a row of {kind.name} needs {', '.join(needed)}"
-    rejected = [Rejected(segment, None, reason, str(dict(row))[:1000]) for row in bad]
+    rejected = _rejected(segment, reason, bad)
+    if kind.name in numbered.TABLES:
+        return _numbered(transaction, kind.name, good, rejected, segment)
     if kind.name == "columns":
         good = _registered(transaction, good, segment)
     number = next_change(transaction) if "changed" in table.c and good else 0
-    numbered = [{**row, "changed": number} for row in good] if "changed" in table.c else [dict(row) for row in good]
-    for begin in range(0, len(numbered), ROWS_AT_ONCE):
-        transaction.execute(_upsert(table), numbered[begin : begin + ROWS_AT_ONCE])
+    written = [{**row, "changed": number} for row in good] if "changed" in table.c else [dict(row) for row in good]
+    for begin in range(0, len(written), ROWS_AT_ONCE):
+        transaction.execute(_upsert(table), written[begin : begin + ROWS_AT_ONCE])
     return len(good), rejected
+
+
+def _numbered(
+    transaction: Connection, name: str, good: Sequence[Mapping[str, object]], rejected: list[Rejected], segment: str
+) -> tuple[int, list[Rejected]]:
+    sound = [row for row in good if numbered.sound(name, row)]
+    numbered.put_numbered(transaction, name, sound)
+    broken = [row for row in good if not numbered.sound(name, row)]
+    return len(sound), [*rejected, *_rejected(segment, f"the record of a row of {name} cannot be read", broken)]
+
+
+def _rejected(segment: str, reason: str, rows: Sequence[Mapping[str, object]]) -> list[Rejected]:
+    return [Rejected(segment, None, reason, str(dict(row))[:RAW_KEPT]) for row in rows]
 
 
 def _registered(

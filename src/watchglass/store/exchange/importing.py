@@ -7,6 +7,7 @@ import getpass
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +15,9 @@ import duckdb
 
 from watchglass.errors import BadInput
 from watchglass.store.compact import engine_room
-from watchglass.store.exchange import graph_rows
+from watchglass.store.exchange import graph_rows, settings_rows
 from watchglass.store.exchange.manifest import FILE, Entry, Manifest, read
+from watchglass.store.exchange.ruled import OF
 from watchglass.store.exchange.tables import KINDS, Format, Kind, chosen
 from watchglass.store.exchange.taking import KEYS, Done, Rows, alone, mark, take_rows, taken
 from watchglass.store.exchange.written import csv_reader, field_text, inward, line_reader, shape_of_lines, typed
@@ -67,8 +69,9 @@ def import_export(
     """
     manifest = _manifest(source)
     wanted = {kind.name for kind in chosen(tables)}
-    entries = sorted((e for e in manifest.files if e.table in wanted), key=lambda e: list(KINDS).index(e.table))
+    entries = sorted((entry for entry in manifest.files if entry.table in wanted), key=_place)
     keys = {entry.path: f"{KEYS}{manifest.id}:{entry.path}" for entry in entries}
+    labelled = "labels" in wanted
     known, done, total = taken(engine, list(keys.values())), Done(), sum(entry.rows for entry in entries)
     moved = 0
     for entry in entries:
@@ -77,7 +80,8 @@ def import_export(
         else:
             _check(source, entry)
             with engine_room() as connection:
-                rows, rejected = _take(folder, engine, connection, source, (manifest.format, entry, keys[entry.path]))
+                about = entry if labelled else replace(entry, ruled=None)  # its labels are to be made here
+                rows, rejected = _take(folder, engine, connection, source, (manifest.format, about, keys[entry.path]))
             done.files, done.rows = done.files + 1, done.rows + rows
             done.rejected += [Rejected("", None, "", None, item.rows) for item in rejected]
         moved += entry.rows
@@ -87,6 +91,14 @@ def import_export(
     if done.files:
         note_import(engine, result, {"export": manifest.id})
     return result
+
+
+def _place(entry: Entry) -> tuple[int, int]:
+    """Say when a file is taken in: rows that a rule of feedback looked at before those that it did not."""
+    order = list(KINDS)
+    if entry.ruled is not None and entry.table in OF:
+        return order.index("predictions"), OF.index(entry.table)
+    return order.index(entry.table), len(OF)
 
 
 def note_import(engine: Engine, result: Imported, more: dict[str, str]) -> None:
@@ -137,7 +149,7 @@ def _take(
     try:
         relation, told = opened(connection, kind, nested, form, path)
         if kind.rows:
-            rows = Rows(kind, entry.model or "", relation, nested, entry.path)
+            rows = Rows(kind, entry.model or "", relation, nested, entry.path, entry.ruled)
             return take_rows(folder, engine, connection, rows, key, told)
         return _take_graph(folder, engine, connection, kind, (relation, entry, key, told))
     except duckdb.Error as error:
@@ -246,7 +258,12 @@ def _take_graph(
     rows = [dict(zip(kind.names, row, strict=True)) for row in found]
     with alone(engine) as lease, writing(engine) as transaction:
         lease.check(transaction)
-        count, bad = graph_rows.put(transaction, kind, rows, entry.path)
+        put = (
+            partial(settings_rows.put, folder)
+            if kind.name == "settings"
+            else partial(graph_rows.put, transaction, kind)
+        )
+        count, bad = put(rows, entry.path)
         rejected = [*told, *bad]
         mark(transaction, key, count, sum(item.rows for item in rejected))
         keep_aside(transaction, rejected, int(time.time() * 1e6))

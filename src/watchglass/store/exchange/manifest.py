@@ -25,7 +25,8 @@ VERSION: Final = 1
 class Entry:
     """A file: where it lies below the export, the table and model of its rows, how many, and the BLAKE2b sum of its bytes.
 
-    `features` and `tags` are names and DuckDB types of the fields of predictions.
+    `features` and `tags` are names and DuckDB types of the fields of predictions. `ruled` is the time in µs up to which
+    predictions have expired, where a model's rule of feedback looked at all of these rows and its labels are in the export.
     """
 
     path: str
@@ -36,6 +37,7 @@ class Entry:
     sum: str
     features: tuple[tuple[str, str], ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
+    ruled: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store import frames, loading, rows
+from watchglass.store.exchange import settings_rows
+from watchglass.store.exchange.ruled import OF, points
 from watchglass.store.lines import KINDS, latest_time
 from watchglass.store.models import Columns
 from watchglass.store.quoting import identifier, literal, struct_type
@@ -70,6 +72,8 @@ class Part:
     select: str
     rows: int
     columns: Columns = _NONE
+    ruled: int | None = None
+    """Until when predictions have expired, where a rule of feedback looked at all of these rows."""
 
     @property
     def nested(self) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
@@ -83,15 +87,18 @@ def parts(
     folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, kinds: Sequence[Kind], chosen: Chosen
 ) -> Iterator[list[Part]]:
     """Hold one moment of a store, with what of the log is not in its files yet, and list what is to be written."""
+    whole = (
+        chosen.start is None and chosen.end is None and {"predictions", "labels", "feedback"} <= {k.name for k in kinds}
+    )
+    looked = points(engine) if whole else {}  # before the moment: what was looked at has its labels in it
     with snapshot(folder, engine) as moment, ExitStack() as stack:
         wanted = [kind for kind in kinds if kind.rows]
         if wanted:
             texts = [segment for segment in moment.live if segment.sidecar is None]
             loading.load(connection, texts, {}, KINDS, stack)
         found = [_of_catalog(folder, engine, kind, chosen, stack) for kind in kinds if not kind.rows]
-        sizes = _sizes(engine, moment)
         for kind in wanted:
-            found += _of_rows(connection, moment, kind, chosen, sizes)
+            found += _of_rows(connection, moment, kind, chosen, looked)
         yield found
 
 
@@ -100,29 +107,23 @@ def nothing(kind: Kind) -> Part:
     return Part(kind, None, _shaped(kind, _NONE, "SELECT 1 WHERE false", Chosen()), 0)
 
 
-def _sizes(engine: Engine, moment: Snapshot) -> dict[str, tuple[int, int, int]]:
-    """Give the rows, and the first and last time in µs, of each file of a moment."""
-    paths = {file.path for file in moment.files}
-    with engine.connect() as catalog:
-        listed = catalog.execute(sa.select(c.files.c.path, c.files.c.rows, c.files.c.first, c.files.c.last))
-        return {path: (rows, first or 0, last or 0) for path, rows, first, last in listed if path in paths}
-
-
 def _of_rows(
     connection: duckdb.DuckDBPyConnection,
     moment: Snapshot,
     kind: Kind,
     chosen: Chosen,
-    sizes: Mapping[str, tuple[int, int, int]],
+    looked: Mapping[str, tuple[int, int]],
 ) -> list[Part]:
     found = []
     models = [chosen.model] if chosen.model is not None else sorted(_models(connection, moment, kind))
     for model in models if kind.model is not None else [None]:
         columns = moment.columns.get(model, _NONE) if kind.nested and model is not None else _NONE
-        for paths, size in _groups(moment, kind, model, chosen, sizes):
+        point = looked.get(str(model)) if kind.name in OF else None
+        for paths, size, seen in _groups(moment, kind, model, chosen, 0 if point is None else point[0]):
             listed = ", ".join(literal(str(moment.folder.tables / path)) for path in paths)
+            until = point[1] if seen and point is not None else None
             source = f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
-            found.append(Part(kind, model, _shaped(kind, columns, source, chosen), size, columns))
+            found.append(Part(kind, model, _shaped(kind, columns, source, chosen), size, columns, until))
         for source, size in _tail(connection, moment, kind, model, columns):
             found.append(Part(kind, model, _shaped(kind, columns, source, chosen), size, columns))
     return found
@@ -137,20 +138,21 @@ def _models(connection: duckdb.DuckDBPyConnection, moment: Snapshot, kind: Kind)
 
 
 def _groups(
-    moment: Snapshot, kind: Kind, model: str | None, chosen: Chosen, sizes: Mapping[str, tuple[int, int, int]]
-) -> list[tuple[list[str], int]]:
-    """Put small files together until they come to a million rows; files of another time are left out."""
-    found: list[tuple[list[str], int]] = []
+    moment: Snapshot, kind: Kind, model: str | None, chosen: Chosen, point: int
+) -> list[tuple[list[str], int, bool]]:
+    """Put small files together until they come to a million rows, those up to a point of the manifest apart; files of another time are left out."""
+    found: list[tuple[list[str], int, bool]] = []
     for file in moment.files:
         if file.kind != kind.name or (model is not None and file.model != model):
             continue
-        rows, first, last = sizes[file.path]
+        rows, first, last = file.rows, file.first or 0, file.last or 0
+        seen = (file.origin or file.seq) <= point
         if (chosen.start is not None and last < chosen.start) or (chosen.end is not None and first >= chosen.end):
             continue
-        if found and found[-1][1] + rows <= FILE_ROWS:
-            found[-1] = ([*found[-1][0], file.path], found[-1][1] + rows)
+        if found and found[-1][1] + rows <= FILE_ROWS and found[-1][2] == seen:
+            found[-1] = ([*found[-1][0], file.path], found[-1][1] + rows, seen)
         else:
-            found.append(([file.path], rows))
+            found.append(([file.path], rows, seen))
     return found
 
 
@@ -197,7 +199,7 @@ def _of_catalog(folder: Folder, engine: Engine, kind: Kind, chosen: Chosen, stac
     folder.scratch.mkdir(exist_ok=True)
     path = folder.scratch / f"{uuid4().hex}.jsonl"
     stack.callback(path.unlink, missing_ok=True)
-    size = _copy(engine, kind, path)
+    size = _copy(folder, engine, kind, path)
     kinds = {name: "BIGINT" if of == "TIMESTAMP" else of for name, of in kind.columns}
     typed = ", ".join(f"{literal(name)}: {literal(of)}" for name, of in kinds.items())
     shown = ", ".join(
@@ -208,10 +210,20 @@ def _of_catalog(folder: Folder, engine: Engine, kind: Kind, chosen: Chosen, stac
     return Part(kind, None, f"SELECT * FROM ({source}) WHERE {chosen.where(kind)}", size)
 
 
-def _copy(engine: Engine, kind: Kind, path: Path) -> int:
-    table, size = c.META.tables[kind.name], 0
-    with engine.connect() as catalog, path.open("w") as file:
-        for row in catalog.execute(sa.select(*[table.c[name] for name in kind.names])).mappings():
+def _copy(folder: Folder, engine: Engine, kind: Kind, path: Path) -> int:
+    size = 0
+    with path.open("w") as file:
+        for row in _catalog_rows(folder, engine, kind):
             file.write(json.dumps(dict(row)) + "\n")
             size += 1
     return size
+
+
+def _catalog_rows(folder: Folder, engine: Engine, kind: Kind) -> Iterator[Mapping[str, object]]:
+    if kind.name == "settings":
+        yield from settings_rows.rows_of(folder)
+        return
+    table = c.META.tables[kind.name]
+    with engine.connect() as catalog:
+        for row in catalog.execute(sa.select(*[table.c[name] for name in kind.names])).mappings():
+            yield {str(name): value for name, value in row.items()}

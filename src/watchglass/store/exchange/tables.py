@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 Format = Literal["parquet", "csv", "jsonl", "delta"]
 FORMATS: Final[tuple[Format, ...]] = ("parquet", "csv", "jsonl", "delta")
 ENDINGS: Final[dict[Format, str]] = {"parquet": ".parquet", "csv": ".csv", "jsonl": ".jsonl", "delta": ".parquet"}
-_TIMES: Final = ("time", "started", "ended", "since", "quarantined", "removed", "block_after")
+_TIMES: Final = (
+    *("time", "started", "ended", "since", "quarantined", "removed", "block_after"),
+    *("window", "judged", "onset", "raised", "closed"),
+)
 _LATER: Final = ("changed",)  # of this catalog alone
 
 
@@ -51,24 +54,26 @@ def _rows(name: str, view: str, columns: Sequence[str]) -> Kind:
     return Kind(name, tuple((column, types[column]) for column in columns), model, "time", rows=True)
 
 
-def _graph(table: sa.Table, model: str | None = None) -> Kind:
+def _graph(table: sa.Table, model: str | None = None, at: str | None = None) -> Kind:
     columns = tuple((column.name, _type(column)) for column in table.columns if column.name not in _LATER)
     named = {name for name, _ in columns}
     time = "started" if "started" in named else "time" if {"run", "rule"} <= named or "environment" in named else None
-    return Kind(table.name, columns, model, time)
+    return Kind(table.name, columns, model, at or time)
 
 
 def _type(column: sa.Column[object]) -> str:
     if isinstance(column.type, sa.Float):
         return "DOUBLE"
     if isinstance(column.type, sa.Integer):
-        return "TIMESTAMP" if column.name in _TIMES else "BIGINT"
+        of_time = column.name in _TIMES and isinstance(column.type, sa.BigInteger)
+        return "TIMESTAMP" if of_time else "BIGINT"
     return "VARCHAR"
 
 
 KINDS: Final = {
     kind.name: kind
     for kind in (
+        Kind("settings", (("name", "VARCHAR"), ("value", "VARCHAR"))),
         _graph(c.components),
         _graph(c.runs),
         _graph(c.artifacts),
@@ -90,9 +95,13 @@ KINDS: Final = {
         _rows("feedback", "feedback", FEEDBACK),
         _rows("metrics", "metrics", METRIC),
         _rows("logs", "logs", LOG),
+        _graph(c.rejected, "model", "time"),
+        _graph(c.monitors, "model"),
+        _graph(c.verdicts, "model", "window"),
+        _graph(c.incidents, "model", "raised"),
     )
 }
-"""In the order in which they are taken in: a model's columns before its rows."""
+"""In the order in which they are taken in: the rules of redaction before all, a model's columns before its rows."""
 TABLES: Final = tuple(KINDS)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store import parquet
+from watchglass.store.exchange.ruled import all_seen, note_seen
 from watchglass.store.graph import take_in
 from watchglass.store.leases import hold
 from watchglass.store.lines import FIRST, RAW_KEPT, Rejected, each_told, latest_time, misfit
@@ -64,6 +65,8 @@ class Rows:
     nested: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
     segment: str = ""
     """By which name what is rejected is told."""
+    ruled: int | None = None
+    """Until when predictions have expired, where a rule of feedback looked at these rows elsewhere and made its labels."""
 
 
 @contextmanager
@@ -107,7 +110,7 @@ def take_rows(
     try:
         with alone(engine) as lease, writing(engine) as transaction:
             lease.check(transaction)
-            _publish(transaction, written, rejected, key, count)
+            _publish(transaction, rows, written, rejected, key)
     except BaseException:
         if written is not None:
             parquet.delete(folder.tables / str(written["path"]))
@@ -122,12 +125,16 @@ def mark(transaction: Connection, key: str, accepted: int, rejected: int) -> Non
 
 
 def _publish(
-    transaction: Connection, written: Mapping[str, object] | None, rejected: Sequence[Rejected], key: str, count: int
+    transaction: Connection, rows: Rows, written: Mapping[str, object] | None, rejected: Sequence[Rejected], key: str
 ) -> None:
     now = int(time.time() * 1e6)
+    count = int(str(written["rows"])) if written is not None else 0
     mark(transaction, key, count, sum(item.rows for item in rejected))
     if written is not None:
+        seen = rows.ruled is not None and all_seen(transaction, rows.model, rows.ruled)
         transaction.execute(c.files.insert(), [dict(written)])
+        if seen and rows.ruled is not None:
+            note_seen(transaction, rows.model, str(written["path"]), rows.ruled)
         if written["model"]:
             named = {"name": written["model"], "time": now}
             transaction.execute(insert(c.models).on_conflict_do_nothing(), [named])

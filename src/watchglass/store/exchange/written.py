@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from watchglass.store import parquet
 from watchglass.store.lines import LONGEST
 from watchglass.store.quoting import identifier, literal
 
@@ -14,10 +15,9 @@ if TYPE_CHECKING:
     from watchglass.store.exchange.tables import Format, Kind
 
 Fields = "Sequence[tuple[str, str]]"
-_PARQUET: Final = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
 OPTIONS: Final[dict[Format, str]] = {
-    "parquet": _PARQUET,
-    "delta": _PARQUET,
+    "parquet": parquet.OPTIONS,
+    "delta": parquet.OPTIONS,
     "csv": "(FORMAT csv, HEADER, FORCE_QUOTE *)",  # so that an empty text is "" and NULL is nothing
     "jsonl": "(FORMAT json)",
 }
