@@ -64,7 +64,7 @@ def follow(folder: Folder, engine: Engine) -> int:
         due = _Due.of(engine)
         if not due.unjoined:
             return 0
-        with engine_room() as connection:
+        with engine_room(folder) as connection:
             work = _Work(folder, engine, connection, _Lasting(engine, lease))
             batches = list(_batches(due.pending)) or [[]]
             for batch in batches:

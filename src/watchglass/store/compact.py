@@ -6,10 +6,13 @@ invisible and swept, segments that are published but still lie there are deleted
 
 from __future__ import annotations
 
+import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+import uuid
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -23,6 +26,7 @@ from watchglass.store.leases import hold
 from watchglass.store.lines import Rejected, latest_time
 from watchglass.store.models import Columns, columns_of, register
 from watchglass.store.quarantine import set_aside
+from watchglass.store.quoting import literal
 from watchglass.store.schemas.aside import keep_aside, note_conflicts
 from watchglass.store.segments import delete, names_taken, opened, sealed, unreadable
 from watchglass.store.sweep import sweep
@@ -30,7 +34,6 @@ from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -54,13 +57,20 @@ class Compacted:
 
 
 @contextmanager
-def engine_room(memory: str = "1GB") -> Iterator[duckdb.DuckDBPyConnection]:
-    """Give an in-memory DuckDB in UTC; never a DuckDB file, which would lock every other process out."""
+def engine_room(folder: Folder | None = None, memory: str = "1GB") -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give an in-memory DuckDB in UTC; never a DuckDB file, which would lock every other process out.
+
+    What does not fit spills into the store's own folder, where a sweep finds what a killed process left; without a
+    store into the machine's folder for such things.
+    """
+    room = Path(tempfile.gettempdir()) if folder is None else folder.scratch.absolute()
+    with suppress(OSError):  # then nothing can spill, and most need not
+        room.mkdir(exist_ok=True)
     connection = duckdb.connect()
     try:
         connection.execute(
             "SET TimeZone = 'UTC'; SET python_enable_replacements = false; SET preserve_insertion_order = false;"
-            f" SET memory_limit = '{memory}'"
+            f" SET memory_limit = '{memory}'; SET temp_directory = {literal(str(room / f'spill-{uuid.uuid4().hex}'))}"
         )
         yield connection
     finally:
@@ -83,7 +93,7 @@ def move(folder: Folder, engine: Engine, lease: Lease, progress: Callable[[int, 
     total = waiting(folder)[0]
     for path in unreadable(folder.row_log, UNREADABLE_AGE):
         done.rejected += _refuse(folder, engine, path, "this columnar segment cannot be read")
-    with engine_room() as connection:  # a new one costs as much as parsing ten thousand lines
+    with engine_room(folder) as connection:  # a new one costs as much as parsing ten thousand lines
         while _round(folder, engine, connection, lease, done):
             if progress:
                 progress(min(total, done.bytes), total)

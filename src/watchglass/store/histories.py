@@ -248,7 +248,7 @@ def inside_and_outside(
         return {}
     with engine.connect() as catalog:
         bins = {item.name: len(item.edges) + 1 for item in features_of(catalog, model) if item.type == "number"}
-    with engine_room() as connection:
+    with engine_room(folder) as connection:
         span = connection.execute(
             f"SELECT min(day), max(day) FROM {cells} WHERE environment = ? AND kind = 'rows'", [environment]
         ).fetchone()

@@ -99,7 +99,7 @@ def _due(folder: Folder, engine: Engine, kind: str, model: str) -> list[Part] | 
 def _alike(folder: Folder, engine: Engine, model: str, group: Sequence[Part]) -> list[list[Part]]:
     """Part files by their columns, and by the era in which they were counted."""
     listed = ", ".join(literal(str(folder.tables / part.path)) for part in group)
-    with engine_room() as connection:
+    with engine_room(folder) as connection:
         query = f"SELECT file_name, string_agg(name, chr(31) ORDER BY name) FROM parquet_schema([{listed}]) GROUP BY file_name"
         columns = dict(connection.execute(query).fetchall())
     with engine.connect() as catalog:
@@ -198,7 +198,7 @@ def replace(folder: Folder, engine: Engine, lease: Lease, table: tuple[str, str]
     if kind == "cells":
         source = coarser.source(engine, model, source)
     origin = max(part.origin for part in group)
-    with engine_room() as connection:
+    with engine_room(folder) as connection:
         written = [
             {**values, "origin": origin}
             for values in _write(folder, connection, kind, model, source)

@@ -117,7 +117,7 @@ def _copied(folder: Folder, engine: Engine, plan: _Plan, room: Path) -> tuple[di
     with engine.connect() as connection:  # one transaction: the rows are those of the number that is read first
         until = connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == "graph")).scalar_one()
         copied = copy(connection, plan.table, plan.after, (), room)
-    with engine_room() as duck:
+    with engine_room(folder) as duck:
         rows = lines_of(plan.table, copied.path)
         if time_of != "time":  # every file of the manifest tells its first and last time
             rows = f"SELECT *, {identifier(time_of)} AS time FROM ({rows})"

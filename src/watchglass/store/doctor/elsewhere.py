@@ -126,7 +126,7 @@ def check_orphans(visit: Visit) -> None:
         path for path in found if path.suffix != ".ids" and str(path.relative_to(visit.folder.tables)) not in places
     ]
     if orphans:
-        with engine_room() as connection, opened(visit.folder.row_log) as held:
+        with engine_room(visit.folder) as connection, opened(visit.folder.row_log) as held:
             with visit.engine.connect() as transaction:
                 taken = set(transaction.execute(sa.select(c.segments.c.name)).scalars())
             read_log(connection, [segment for segment in held if segment.name not in taken])

@@ -65,7 +65,7 @@ def listed(visit: Visit) -> list[Listed]:
 def check_files(visit: Visit) -> None:
     """Hold every row of the manifest against its file."""
     rows = listed(visit)
-    with engine_room() as connection:
+    with engine_room(visit.folder) as connection:
         for number, row in enumerate(rows):
             if visit.progress:
                 visit.progress(number, len(rows))

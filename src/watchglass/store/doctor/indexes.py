@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def check_indexes(visit: Visit) -> None:
     """Hold each index against its file; a file that is broken itself was told of before."""
     chosen = [row for row in listed(visit) if row.indexed and row.removed is None and row.path.exists()]
-    with engine_room() as connection:
+    with engine_room(visit.folder) as connection:
         for row in chosen:
             try:
                 fault = _fault(visit, connection, row)

@@ -159,7 +159,7 @@ def _sidecar_fault(sidecar: Path) -> str | None:
 
 def _parquet_fault(visit: Visit, path: Path) -> str | None:
     try:
-        with engine_room() as connection:
+        with engine_room(visit.folder) as connection:
             source = f"read_parquet({literal(str(path))})"
             if not visit.quick:
                 connection.execute(f"SELECT bit_xor(hash(r)) FROM {source} r").fetchone()

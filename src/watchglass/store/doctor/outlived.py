@@ -51,7 +51,7 @@ def hold_back(folder: Folder, engine: Engine, cells: Sequence[tuple[str, Path]])
         days = last_days(connection)
     made = []
     for model, day in days.items():
-        with engine_room() as connection:
+        with engine_room(folder) as connection:
             paths = [path for name, path in cells if name == model and _readable(connection, path)]
             if not paths:
                 continue
@@ -89,7 +89,7 @@ def _settle(folder: Folder, engine: Engine, name: str, seq: int) -> int:
     values = None
     if others and last is not None:  # else it was merged meanwhile: what is left of such days' rows is counted twice
         source = f"{_read([folder.tables / path for path in others])} WHERE day <= DATE '1970-01-01' + {last // _DAY}"
-        with engine_room() as connection:
+        with engine_room(folder) as connection:
             values = write_summed(folder, connection, model, source, sign="-")
     with writing(engine) as transaction:
         if (

@@ -58,7 +58,7 @@ def rebuild(visit: Visit, fault: str) -> Visit:
     saved = save(old, tables) if old else {table.name: Saved((), whole=False) for table in tables}
     visit.engine = connect(folder, fresh=True)
     _take_over(visit, saved, tables)
-    with engine_room() as connection:
+    with engine_room(visit.folder) as connection:
         mirrored = take_mirrored(visit, connection)
         _settle_log(visit, connection)
         _learn_columns(visit, connection)

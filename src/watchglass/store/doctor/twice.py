@@ -29,7 +29,7 @@ def check_twice(visit: Visit) -> None:
     if visit.quick:
         return
     for model, paths in _counted(visit).items():
-        with engine_room() as connection:
+        with engine_room(visit.folder) as connection:
             try:
                 ids = _several(connection, paths)
             except (duckdb.Error, OSError):

@@ -172,7 +172,7 @@ def _take(
         name: np.array([None if row[place] is None else _written(row[place]) for row in part], dtype=object)
         for name, place in (("id", 1), ("value", 2))
     }
-    with engine_room() as connection:
+    with engine_room(folder) as connection:
         connection.register("told", {"micros": times, **texts})
         connection.execute(
             "CREATE TEMP TABLE pairs AS SELECT id::VARCHAR AS id, make_timestamp(micros) AS time, value::VARCHAR AS value FROM told"

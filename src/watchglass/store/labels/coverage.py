@@ -132,7 +132,7 @@ def _counts(
         " AND kind IN ('rows', 'labelled') AND ($at IS NULL OR (day <= $at::DATE AND (known IS NULL OR known <= $at::DATE)))"
         " GROUP BY ALL HAVING sum(n) != 0"
     )
-    with engine_room() as connection:
+    with engine_room(folder) as connection:
         found: Iterable[tuple[date, str, int, int]] = connection.execute(
             query, {"environment": environment, "at": at}
         ).fetchall()

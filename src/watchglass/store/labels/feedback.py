@@ -111,7 +111,7 @@ def apply(folder: Folder, engine: Engine, now: datetime) -> int:
         if lease is None:
             return 0
         _let_go(engine, lease)
-        with engine_room() as connection:
+        with engine_room(folder) as connection:
             for ruled in _all(engine):
                 before = ruled.at
                 for after in ruled.steps(moment):

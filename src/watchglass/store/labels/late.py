@@ -58,7 +58,7 @@ def count(folder: Folder, engine: Engine) -> int:
         found, until = _new(engine)
         late: list[dict[str, object]] = []
         if any(new.gone is not None for new in found):
-            with engine_room() as connection:
+            with engine_room(folder) as connection:
                 for new in found:
                     if new.gone is not None:
                         late += _late(folder, engine, connection, new, new.gone)

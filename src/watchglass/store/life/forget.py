@@ -102,7 +102,7 @@ def forget(
     begun = time.monotonic()
     with (
         held(folder, engine, progress) as holding,
-        engine_room() as connection,
+        engine_room(folder) as connection,
         forget_leftovers.room_to_spill(folder, connection),
     ):
         connection.execute("SET preserve_insertion_order = true")

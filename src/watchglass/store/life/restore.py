@@ -100,7 +100,7 @@ def _lay_out(home: Path, moment: Moment, draft: Path, progress: Callable[[int, i
     """Put every file in its place, and write the indexes of ids anew."""
     own, folder = backups.moments_of(home) / moment.backup.name, prepare(draft, create=True)
     done, total = 0, sum(kept.bytes for kept in (*moment.tables, *moment.beside, *moment.artifacts))
-    with engine_room() as connection:
+    with engine_room(folder) as connection:
         for kept, source, target, link in (
             *((kept, own / kept.place, draft / kept.place, False) for kept in moment.beside),  # those are written to
             *((kept, backups.object_of(home, kept), folder.tables / kept.place, True) for kept in moment.tables),

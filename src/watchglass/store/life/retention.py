@@ -142,7 +142,7 @@ def expire(
             return Expired(moment_, dry)
         for _ in range(_PLANS):
             try:
-                with engine_room() as connection:
+                with engine_room(folder) as connection:
                     run = _Run(folder, engine, connection, moment_)
                     plan = _plan(run, kept)
                     return _told(plan.spans(), moment_, dry=True) if dry else _carry_out(run, lease, plan, progress)

@@ -85,7 +85,7 @@ def follow_schemas(folder: Folder, engine: Engine) -> int:
         pending = _pending(folder, engine)
         if not pending:
             return 0
-        with engine_room() as connection:
+        with engine_room(folder) as connection:
             connection.execute("SET threads = 1")
             for begin in range(0, len(pending), FILES):
                 _batch(folder, engine, connection, lease, pending[begin : begin + FILES])
