@@ -100,6 +100,15 @@ def test_of_calls_inside_calls_the_outermost_counts(on):
     ]
 
 
+def test_parts_of_a_fit_that_threads_do_belong_to_it(on):
+    import joblib
+
+    with wg.run("train"), joblib.parallel_backend("threading", n_jobs=2):
+        GridSearchCV(LogisticRegression(), {"C": [1.0, 2.0]}, cv=2, n_jobs=2).fit(FRAME, TRUTH)
+    (event,) = ended(on)
+    assert names(event, "writes") == ["GridSearchCV"]
+
+
 def test_a_component_that_an_estimator_calls_has_reads_of_its_own(on):
     FRAME.to_csv("side.csv", index=False)
 

@@ -112,6 +112,13 @@ def test_tasks_and_their_threads_need_nothing(logs):
     assert {by_component(logs)[name]["parent"] for name in "ab"} == {outer.id}
 
 
+def test_a_coroutine_function_is_carried_into_the_loop_of_another_thread(logs):
+    with wg.run("outer") as outer, ThreadPoolExecutor(1) as pool:
+        carried = wg.carry(_async_step)
+        pool.submit(lambda: asyncio.run(carried("far"))).result(timeout=60)
+    assert by_component(logs)["far"]["parent"] == outer.id
+
+
 async def _async_step(name):
     async with wg.run(name):
         await asyncio.sleep(0)

@@ -291,3 +291,12 @@ def test_a_wrapper_that_is_killed_leaves_its_run_crashed(places):
     (row,) = rows((name, folder), query)
     assert row["status"] == "crashed"
     assert str(process.pid) in row["error"]
+
+
+def test_a_wrapper_says_again_and_again_that_a_long_command_lasts():
+    from watchglass.cli.wrapping import _executed
+
+    heard = []
+    assert _executed(["sleep", "0.6"], os.environ, lambda: heard.append(1), 0.05) == (0, None)
+    assert len(heard) >= 3
+    assert _executed(["sh", "-c", "exit 3"], os.environ, lambda: heard.append(1), 5) == (3, "exit code 3")

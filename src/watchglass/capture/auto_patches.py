@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial, wraps
+from threading import current_thread
 from types import FunctionType
 from typing import TYPE_CHECKING, Final, cast
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 OWN_BUDGET: Final = (2.0, 500_000_000)
 """Seconds and bytes that capture may take for a call that is a run of its own."""
 _OUTSIDE: Final = object()
+_WORKER: Final = "(worker)"
+"""How the name of a thread ends that a pool of multiprocessing, and so joblib, has started."""
 _within: ContextVar[object] = ContextVar("watchglass_auto", default=_OUTSIDE)
 """The run that a recorded call is in: calls inside it that are in the same run belong to it."""
 
@@ -56,6 +59,7 @@ class Patches:
         self._known: set[tuple[int, str]] = set()
         self._undone: list[Callable[[], None]] = []
         self.on = True
+        self._under_way: set[object] = set()
 
     def put(self, owner: object, name: str, recording: Recording) -> None:
         """Have a function of a module, or a method of a class, recorded; what is not there is passed over."""
@@ -98,11 +102,12 @@ class Patches:
         keywords: Mapping[str, object],
     ) -> object:
         """Call a function with what it is given; `seen` are its arguments with the object it is bound to."""
-        if not self.on or _within.get() is current_run() or recorder.current().disabled:
+        if not self.on or _within.get() is current_run() or recorder.current().disabled or self._of_another_thread():
             return function(*given, **keywords)
         own = drops.shielded("auto", "a call is not recorded", partial(_own, recording, seen), None)
         run = own if own is not None else current_run()
         token = _within.set(run)
+        self._under_way.add(token)
         try:
             if run is None:
                 return function(*given, **keywords)
@@ -117,7 +122,12 @@ class Patches:
             _end(own, None)
             return result
         finally:
+            self._under_way.discard(token)
             _within.reset(token)
+
+    def _of_another_thread(self) -> bool:
+        """Say whether a call belongs to one that is under way, which has others do a part of it in a pool of threads."""
+        return bool(self._under_way) and current_run() is None and current_thread().name.endswith(_WORKER)
 
     def undo(self) -> None:
         """Put everything back that is still ours; what was wrapped by others meanwhile only calls through."""

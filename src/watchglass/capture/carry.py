@@ -7,18 +7,20 @@ runs have it as parent and share its trace.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar, cast
 
 from watchglass.capture import traceparent as contexts
 from watchglass.capture.runs import current_run, elsewhere, inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from watchglass.capture.runs import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Carried(Generic[P, R]):
@@ -34,7 +36,13 @@ class Carried(Generic[P, R]):
         state = self._headers.get("tracestate", "")
         remote = contexts.parsed(self._headers["traceparent"], state) if self._headers and self._run is None else None
         with inside(self._run, remote):
-            return self._function(*arguments, **keywords)
+            result = self._function(*arguments, **keywords)
+        return cast("R", self._awaited(result, remote)) if iscoroutine(result) else result
+
+    async def _awaited(self, steps: Coroutine[object, object, T], remote: contexts.Remote | None) -> T:
+        """Run what a coroutine function gave inside the run too: it has not begun yet."""
+        with inside(self._run, remote):
+            return await steps
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without the run itself, which lives in its process."""
@@ -45,7 +53,8 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
     """Carry the run around into a thread or a process that a function will be called in.
 
     `pool.submit(wg.carry(work), item)` for threads and processes alike, `Thread(target=wg.carry(work))`,
-    `Process(target=wg.carry(work))`. Tasks of asyncio need nothing: contextvars follow them.
+    `Process(target=wg.carry(work))`. Tasks of asyncio need nothing: contextvars follow them. What a generator does after
+    its call is not carried.
     """
     return Carried(function, current_run(), trace_headers())
 

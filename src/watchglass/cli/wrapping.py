@@ -7,10 +7,13 @@ import os
 import signal
 import subprocess
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from watchglass import settings
+from watchglass.capture.around import BEAT_SECONDS, beat
 from watchglass.capture.artifacts import declared, given
 from watchglass.capture.code import PATIENCE, here
 from watchglass.capture.environment import digested, surroundings
@@ -25,7 +28,7 @@ from watchglass.cli.printing import json_option
 from watchglass.errors import BadInput, WatchglassError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
 NOT_FOUND: Final = 127
@@ -106,11 +109,18 @@ def _wrapped(
     digest, record = digested(surroundings())
     event |= {"started": begun, "status": "running", "reads": _edges(edges[0], begun), "trace": trace, "links": links}
     event |= {"environment": digest, "code": about.about()}
+    served = "://" in settings.resolve(settings.STORE, store)
+    if served:
+        event["resources"] = beat(0)
     if remote is not None and remote.parent is not None:
         event.setdefault("parent", remote.parent)
     _recorded(({"kind": "environment", "id": digest, "record": record, "time": begun}, event), store)
     sent = {name.upper(): text for name, text in headers(ident, trace, remote).items()}
-    code, error = _executed(command, {**os.environ, **sent})
+    told = None
+    if served:
+        short = {name: event[name] for name in ("kind", "id", "component", "started", "status", "resources")}
+        told = partial(_recorded, (short,), store)
+    code, error = _executed(command, {**os.environ, **sent}, told, BEAT_SECONDS)
     over = now()
     event |= {"ended": over, "status": "ok" if code == 0 else "error", "writes": _edges(edges[1], over)}
     lacking = about.lacks(PATIENCE)
@@ -134,8 +144,13 @@ def _recorded(events: Sequence[dict[str, object]], store: str | None) -> None:
         click.echo(f"watchglass: the run is not recorded: {error}", err=True)
 
 
-def _executed(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str | None]:
-    """Run a command to its end; gives its exit code as a shell would, and what went wrong in a word."""
+def _executed(
+    command: Sequence[str], environment: Mapping[str, str], told: Callable[[], None] | None = None, every: float = 30.0
+) -> tuple[int, str | None]:
+    """Run a command to its end; gives its exit code as a shell would, and what went wrong in a word.
+
+    While it runs, `told` is called every so many seconds.
+    """
     try:
         process = subprocess.Popen(list(command), env=environment)  # noqa: S603 - the user's own command
     except FileNotFoundError:
@@ -145,10 +160,18 @@ def _executed(command: Sequence[str], environment: Mapping[str, str]) -> tuple[i
         click.echo(f"watchglass: {command[0]!r} cannot be run: {error.strerror}", err=True)
         return NOT_ALLOWED, f"{command[0]!r} cannot be run: {error.strerror}"
     with _passed_on(process):
-        code = process.wait()
+        code = process.wait() if told is None else _waited(process, told, every)
     if code < 0:
         return _BY_SIGNAL - code, f"ended by {signal.Signals(-code).name}"
     return code, f"exit code {code}" if code else None
+
+
+def _waited(process: subprocess.Popen[bytes], told: Callable[[], None], every: float) -> int:
+    while True:
+        try:
+            return process.wait(every)
+        except subprocess.TimeoutExpired:
+            told()
 
 
 @contextmanager
