@@ -192,3 +192,17 @@ def test_what_is_no_database_is_said_without_its_password(said, error, words, tm
     with pytest.raises(error, match=words) as raised, contextlib.closing(create_store(tmp_path / "store")):
         pass
     assert "geheim" not in str(raised.value)
+
+
+def test_numbers_go_on_after_those_that_came_from_elsewhere(catalog, tmp_path):
+    from watchglass.store import catalog as c
+    from watchglass.store.exchange.numbered import put_numbered
+    from watchglass.store.transactions import writing
+
+    bench = Bench(tmp_path / "store")
+    line = {"segment": "s", "reason": "why", "rows": 1}
+    with writing(bench.engine) as transaction:
+        put_numbered(transaction, "rejected", [{"id": 7, **line}])
+        given = transaction.execute(c.rejected.insert().values(**line).returning(c.rejected.c.id)).scalar_one()
+    bench.close()
+    assert given == 8

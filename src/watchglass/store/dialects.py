@@ -18,6 +18,7 @@ from watchglass.store.catalog import META
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy.engine import Connection
     from sqlalchemy.sql.compiler import DDLCompiler, SQLCompiler
 
 _Written: TypeAlias = "Callable[..., str]"
@@ -97,3 +98,12 @@ def _do_nothing(clause: OnConflictDoNothing, compiler: SQLCompiler, **kw: object
 def _do_update(clause: OnConflictDoUpdate, compiler: SQLCompiler, **kw: object) -> str:
     clause.constraint_target = None  # type: ignore[attr-defined]
     return str(compiler.visit_on_conflict_do_update(clause, **kw))  # type: ignore[attr-defined]
+
+
+def go_on_after(transaction: Connection, column: sa.Column[int]) -> None:
+    """Let the numbers that a column is given go on after the largest that is there, as SQLite does by itself."""
+    if transaction.dialect.name != "postgresql":
+        return
+    table = column.table.name
+    sequence = sa.func.pg_get_serial_sequence(table, column.name)
+    transaction.execute(sa.select(sa.func.setval(sequence, sa.select(sa.func.max(column)).scalar_subquery())))

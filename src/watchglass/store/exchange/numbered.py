@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from watchglass.records import Incident, Verdict
 from watchglass.store import catalog as c
 from watchglass.store.codec import decode, encode
+from watchglass.store.dialects import go_on_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +59,7 @@ def put_numbered(transaction: Connection, name: str, rows: Sequence[Mapping[str,
         following += 1
     if made:
         transaction.execute(table.insert(), made)
+        go_on_after(transaction, table.c.id)
 
 
 def _renumbered(name: str, row: Mapping[str, object], number: int) -> dict[str, object]:
