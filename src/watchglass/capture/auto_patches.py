@@ -107,7 +107,8 @@ class Patches:
         own = drops.shielded("auto", "a call is not recorded", partial(_own, recording, seen), None)
         run = own if own is not None else current_run()
         token = _within.set(run)
-        self._under_way.add(token)
+        mark = object()
+        self._under_way.add(mark)
         try:
             if run is None:
                 return function(*given, **keywords)
@@ -122,7 +123,7 @@ class Patches:
             _end(own, None)
             return result
         finally:
-            self._under_way.discard(token)
+            self._under_way.discard(mark)
             _within.reset(token)
 
     def _of_another_thread(self) -> bool:
