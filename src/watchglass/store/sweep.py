@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store import graph
-from watchglass.store.artifacts.sweeping import sweep_kept
+from watchglass.store.artifacts.sweeping import sweep_if_due
 from watchglass.store.folder import sync_folder
 from watchglass.store.losses import take_over
 from watchglass.store.parquet import delete
@@ -36,7 +36,7 @@ def sweep(folder: Folder, engine: Engine, now: float | None = None) -> int:
     gone += _replaced(folder, engine, moment)
     gone += _orphans(folder, engine, moment)
     gone += _drafts(folder, moment)
-    gone += sweep_kept(folder, engine, moment)
+    gone += sweep_if_due(folder, engine, moment)
     gone += take_over(folder, engine)
     _old_names(folder, engine, moment)
     return gone

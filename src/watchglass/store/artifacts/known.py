@@ -93,7 +93,12 @@ def artifacts(folder: Folder, engine: Engine, wanted: Wanted, limit: int, after:
     limit = checked_limit(limit)
     take_in(folder, engine)
     table = c.artifacts.c
-    query = _query().order_by(table.time.desc(), table.name.desc(), table.version.desc()).limit(limit + 1)
+    newest_first = (table.time.desc(), table.name.desc(), table.version.desc())
+    query = sa.select(c.artifacts).order_by(*newest_first).limit(limit + 1)
+    if wanted.run is not None:
+        edges = (sa.select(edge.c.name, edge.c.version).where(edge.c.run == wanted.run) for edge in (c.reads, c.writes))
+        of_run = sa.union(*edges).subquery()
+        query = query.join(of_run, (of_run.c.name == table.name) & (of_run.c.version == table.version))
     for condition in _conditions(wanted):
         query = query.where(condition)
     if after is not None:
@@ -101,7 +106,8 @@ def artifacts(folder: Folder, engine: Engine, wanted: Wanted, limit: int, after:
     with engine.connect() as connection:
         if wanted.run is not None:
             _require_run(connection, wanted.run)
-        found = [_record(folder, row._asdict()) for row in connection.execute(query)]
+        rows = connection.execute(_with_writers(query)).all()
+        found = [_record(folder, row._asdict()) for row in rows]
         last = found[limit - 1] if len(found) > limit else None
     return Artifacts(tuple(found[:limit]), None if last is None else _cursor(last))
 
@@ -116,12 +122,6 @@ def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     if wanted.policy is not None:
         _one_of("policy", wanted.policy, ("hash", "profile", "sample", "full"))
         found.append(table.policy.is_(None) if wanted.policy == "hash" else table.policy == wanted.policy)
-    if wanted.run is not None:
-        edges = [
-            sa.exists().where(edge.c.run == wanted.run, edge.c.name == table.name, edge.c.version == table.version)
-            for edge in (c.reads, c.writes)
-        ]
-        found.append(sa.or_(*edges))
     return found
 
 
@@ -163,7 +163,7 @@ def artifact(folder: Folder, engine: Engine, name: str, version: str | None = No
         if chosen is None:
             raise _unknown(connection, name, version)
         of = (c.artifacts.c.name == name) & (c.artifacts.c.version == chosen)
-        row = connection.execute(_query().where(of)).one()
+        row = connection.execute(_with_writers(sa.select(c.artifacts).where(of))).one()
         return _record(folder, row._asdict())
 
 
@@ -180,11 +180,12 @@ def newest(connection: Connection, name: str) -> str | None:
 
 def _spelled(connection: Connection, name: str, version: str) -> str | None:
     table = c.artifacts.c
-    begins = table.version.startswith(version, autoescape=True)
-    query = sa.select(table.version).where(table.name == name, begins).order_by(table.version).limit(2)
-    found = list(connection.execute(query).scalars())
-    if version in found:
+    query = sa.select(table.version).where(table.name == name).order_by(table.version).limit(2)
+    if connection.execute(query.where(table.version == version)).first() is not None:
         return version
+    if set(version) <= set("0123456789abcdef"):  # so that the index is asked; "g" comes after all of them
+        query = query.where(table.version >= version, table.version < version + "g")
+    found = list(connection.execute(query.where(table.version.startswith(version, autoescape=True))).scalars())
     if len(found) > 1 and len(version) >= _SHORTEST:
         message = f"{version!r} fits several versions of artifact {name!r}, such as {found[0]} and {found[1]}: give more of its digits"
         raise BadInput(message)
@@ -200,12 +201,14 @@ def _unknown(connection: Connection, name: str, version: str | None) -> UnknownN
     return UnknownName.named("artifact", name, names, step="watchglass artifacts")
 
 
-def _query() -> sa.Select[tuple[object, ...]]:
-    """Select versions with the run that wrote each last."""
-    same = (c.writes.c.name == c.artifacts.c.name) & (c.writes.c.version == c.artifacts.c.version)
+def _with_writers(query: sa.Select[tuple[object, ...]]) -> sa.Select[tuple[object, ...]]:
+    """Add to the versions that a query chose the run that wrote each last; asked of these alone."""
+    chosen = query.subquery()
+    same = (c.writes.c.name == chosen.c.name) & (c.writes.c.version == chosen.c.version)
     last = sa.select(c.writes.c.run).where(same).order_by(c.writes.c.time.desc()).limit(1).scalar_subquery()
     written = sa.select(sa.func.max(c.writes.c.time)).where(same).scalar_subquery()
-    return sa.select(c.artifacts, last.label("run"), written.label("written"))
+    order = (chosen.c.time.desc(), chosen.c.name.desc(), chosen.c.version.desc())
+    return sa.select(chosen, last.label("run"), written.label("written")).order_by(*order)
 
 
 def _object(text: str | None) -> dict[str, object] | None:

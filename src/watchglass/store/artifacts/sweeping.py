@@ -25,12 +25,22 @@ if TYPE_CHECKING:
     from watchglass.store.folder import Folder
 
 _AGE: Final = 3600.0  # seconds: what is younger may be named by a line that is still on its way
-_AT_ONCE: Final = 500
+_EVERY: Final = 600.0
+_swept: Final[dict[str, float]] = {}
 
 
 def kept_files(folder: Folder) -> Iterator[Path]:
     """Give the files of kept bytes, drafts not among them."""
     return (path for path in (folder.root / FOLDER).glob("??/*") if not path.name.startswith("."))
+
+
+def sweep_if_due(folder: Folder, engine: Engine, now: float) -> int:
+    """Sweep where this process has not within ten minutes: the names of all that is kept are read for it."""
+    root = str(folder.root)
+    if now - _swept.get(root, -_EVERY) < _EVERY:
+        return 0
+    _swept[root] = now
+    return sweep_kept(folder, engine, now)
 
 
 def sweep_kept(folder: Folder, engine: Engine, now: float) -> int:
@@ -40,20 +50,12 @@ def sweep_kept(folder: Folder, engine: Engine, now: float) -> int:
         return 0
     old = [path for path in kept_files(folder) if _is_old(path, now)]
     gone = _drafts(home, now)
-    if old:
-        take_in(folder, engine)
-    for first in range(0, len(old), _AT_ONCE):
-        part = old[first : first + _AT_ONCE]
-        named = _named(engine, [path.name for path in part])
-        gone += sum(_let_go(path, now) for path in part if path.name not in named)
-    return gone
-
-
-def _named(engine: Engine, names: list[str]) -> set[str]:
-    """Say which of these names artifact versions have."""
+    if not old:
+        return gone
+    take_in(folder, engine)
     with engine.connect() as connection:
-        query = sa.select(c.artifacts.c.kept).where(c.artifacts.c.kept.in_(names))
-        return set(connection.execute(query).scalars())
+        named = set(connection.execute(sa.select(c.artifacts.c.kept).where(c.artifacts.c.kept.is_not(None))).scalars())
+    return gone + sum(_let_go(path, now) for path in old if path.name not in named)
 
 
 def _is_old(path: Path, now: float) -> bool:
