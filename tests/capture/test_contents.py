@@ -322,3 +322,20 @@ def test_embeddings_are_hashed_at_the_speed_of_memory():
     begun = time_of_process()
     assert version(frame) == version(frame.to_arrow())
     assert time_of_process() - begun < 2.0, "10 MB twice; per cell in Python it would be many seconds"
+
+
+class Odd:
+    """A class whose module is no text, as that of a function that Cython compiled."""
+
+    __module__ = property(lambda _: "odd")
+
+    def __init__(self, inside):
+        self.inside = inside
+
+    def __reduce_ex__(self, _):
+        return list, (self.inside,)
+
+
+def test_a_class_whose_module_is_no_text_is_walked():
+    assert not isinstance(Odd.__module__, str)
+    assert version([Odd({1, 2})]) == version([Odd({2, 1})]) != version([Odd({3})])

@@ -32,8 +32,8 @@ def derived(value: object, library: str, name: str) -> bool:
     >>> derived(True, "builtins", "int")
     True
     """
-    return any(
-        kind.__name__ == name and kind.__module__.partition(".")[0] == library for kind in type(value).__mro__[:-1]
+    return any(  # a class may have a member of the name, then its module is no text
+        kind.__name__ == name and str(kind.__module__).partition(".")[0] == library for kind in type(value).__mro__[:-1]
     )
 
 

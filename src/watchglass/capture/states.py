@@ -91,7 +91,7 @@ class _Walk:
             self._put_array(into, cast("Array", value))
         elif kind.__module__ == "numpy" and hasattr(value, "dtype") and hasattr(value, "tobytes"):
             put(into, "scalar", cast("Array", value).dtype.str, cast("Array", value).tobytes())
-        elif kind.__module__.partition(".")[0] == "numpy" and kind.__name__ == "ufunc":
+        elif tables.library(value) == "numpy" and kind.__name__ == "ufunc":
             put(into, "ufunc", str(getattr(value, "__name__", value)))
         elif not self._put_frame(into, value) and not self._put_parts(into, value):
             self._put_object(into, value)
@@ -168,7 +168,7 @@ class _Walk:
             raise Unwalkable(message)
         reduce = cast("Callable[[object], object] | None", copyreg.dispatch_table.get(kind))
         made = reduce(value) if reduce is not None else value.__reduce_ex__(_PROTOCOL)
-        put(into, "object", kind.__module__, kind.__qualname__)
+        put(into, "object", str(kind.__module__), kind.__qualname__)
         if isinstance(made, str):
             put(into, "global", made)
             return

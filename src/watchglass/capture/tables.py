@@ -20,7 +20,7 @@ def native(value: object) -> object:
 
 def library(value: object) -> str:
     """Name the library that a value's type comes from."""
-    return type(value).__module__.partition(".")[0]
+    return str(type(value).__module__).partition(".")[0]  # of a compiled function's type it is no text
 
 
 def taken(value: object) -> Frame | None:
