@@ -61,6 +61,30 @@ def test_group_20_only_methods_named_test_run_and_see_arguments_before_and_varia
     ]
 
 
+def test_a_method_of_a_class_of_tests_may_say_its_level(logs):
+    class Gate:
+        least = 2
+
+        @wg.check(level="block")
+        def test_enough(self, rows):
+            assert len(rows) >= self.least
+
+        def test_more(self, rows):
+            assert len(rows) > self.least
+
+    @wg.component("load", before=[Gate])
+    def load(rows):
+        return len(rows)
+
+    assert load([1, 2]) == 2
+    assert results(last(logs)) == [
+        ("Gate.test_enough", "before", "block", True),
+        ("Gate.test_more", "before", "warn", False),
+    ]
+    with pytest.raises(Blocked):
+        load([1])
+
+
 def test_group_20_a_missing_argument_is_an_error_where_the_test_is_named(logs):
     def needs(rowz):
         raise AssertionError
@@ -208,7 +232,9 @@ def test_generators_and_coroutines_are_tested_at_their_end(logs):
 
     @wg.component("gen", after=[wg.check(lambda total: total < 3, "block", "small")])
     def gen(n):
-        for total in range(1, n + 1):
+        total = 0
+        while total < n:
+            total += 1
             yield total
 
     assert list(gen(2)) == [1, 2]
@@ -266,5 +292,7 @@ def test_wrong_use_is_told(logs):
 
     with pytest.raises(BadInput, match="not async"):
         wg.check(later)
+    with pytest.raises(BadInput, match="a function of Python would do"):
+        wg.check(max)
     assert wg.check(wg.check(len, "block"), "warn").level == "warn"
     assert wg.check(lambda x: x + 1)(1) == 2

@@ -199,6 +199,7 @@ def test_thousands_of_runs_are_looked_at_by_their_few_writers(bench):
     assert time.perf_counter() - begun < 10
 
 
+@pytest.mark.catalog_file
 def test_a_run_is_asked_for_by_an_index(bench):
     import sqlalchemy as sa
 

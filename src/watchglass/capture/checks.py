@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MethodType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from watchglass.capture import drops
@@ -33,15 +34,12 @@ class Check:
     name: str
     level: Level
     function: Callable[..., object]
+    parameters: tuple[tuple[str, bool], ...]
+    """The names of its parameters, and whether each must be given."""
 
     def __call__(self, *arguments: object, **keywords: object) -> object:
         """Call the function, as its own tests do."""
         return self.function(*arguments, **keywords)
-
-    def parameters(self) -> Mapping[str, bool]:
-        """Give the names of its parameters, and whether each must be given."""
-        found = inspect.signature(self.function).parameters.values()
-        return {one.name: one.default is one.empty for one in found if one.kind in _NAMED}
 
 
 Given: TypeAlias = "Check | Callable[..., object] | type"
@@ -65,7 +63,17 @@ def check(
     if not callable(function) or inspect.iscoroutinefunction(function):
         message = f"a test cannot be {shown(function):.80}: a function that is not async would do"
         raise BadInput(message)
-    return Check(name or getattr(function, "__qualname__", repr(function)).rpartition("<locals>.")[2], level, function)
+    title = name or getattr(function, "__qualname__", repr(function)).rpartition("<locals>.")[2]
+    return Check(title, level, function, _parameters(function))
+
+
+def _parameters(function: Callable[..., object]) -> tuple[tuple[str, bool], ...]:
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError) as error:
+        message = f"a test cannot be {shown(function):.80}: {error}; a function of Python would do"
+        raise BadInput(message) from None
+    return tuple((one.name, one.default is one.empty) for one in found if one.kind in _NAMED)
 
 
 def taken(given: Iterable[Given], when: When, known: Iterable[str] | None, title: str) -> tuple[Check, ...]:
@@ -80,7 +88,7 @@ def taken(given: Iterable[Given], when: When, known: Iterable[str] | None, title
     found = tuple(one for entry in given for one in _expanded(entry))
     names = None if known is None else frozenset(known)
     for one in found:
-        for name, needed in one.parameters().items():
+        for name, needed in one.parameters:
             if needed and names is not None and name not in names:
                 shown_names = ", ".join(sorted(names)) or "none"
                 message = (
@@ -98,8 +106,17 @@ def _expanded(entry: Given) -> Iterable[Check]:
     names = [name for above in reversed(kind.__mro__) for name in vars(above) if name.startswith("test")]
     if names and not inspect.isroutine(entry):
         owner = entry() if isinstance(entry, type) else entry
-        return tuple(Check(f"{kind.__name__}.{name}", "warn", getattr(owner, name)) for name in dict.fromkeys(names))
+        return tuple(_method(owner, name) for name in dict.fromkeys(names))
     return (cast("Check", check(cast("Callable[..., object]", entry))),)
+
+
+def _method(owner: object, name: str) -> Check:
+    """Take a method of a class of tests, which may say its level by `@wg.check`."""
+    found = getattr(owner, name)
+    level: Level = "warn"
+    if isinstance(found, Check):
+        level, found = found.level, MethodType(found.function, owner)
+    return cast("Check", check(found, level, f"{type(owner).__name__}.{name}"))
 
 
 def ran(checks: Iterable[Check], when: When, values: Mapping[str, object]) -> list[dict[str, object]]:
@@ -109,12 +126,13 @@ def ran(checks: Iterable[Check], when: When, values: Mapping[str, object]) -> li
 
 def _result(one: Check, when: When, values: Mapping[str, object]) -> dict[str, object]:
     told: dict[str, object] = {"name": one.name, "when": when, "level": one.level}
-    wanted = one.parameters()
-    lacking = [name for name, needed in wanted.items() if needed and name not in values]
+    lacking = [name for name, needed in one.parameters if needed and name not in values]
     if lacking:
         message: str | None = f"{lacking[0]!r} has no value here"
     else:
-        message = _failure(partial(one.function, **{name: values[name] for name in wanted if name in values}))
+        message = _failure(
+            partial(one.function, **{name: values[name] for name, _ in one.parameters if name in values})
+        )
     if message is None:
         return {**told, "ok": True}
     drops.warn(f"test {one.name}", f"test {one.name!r} {when} a component failed: {message}")
