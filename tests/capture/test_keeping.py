@@ -303,3 +303,15 @@ def test_a_profile_is_redacted_with_the_preview_wherever_it_comes_from(tmp_path)
     about = {"kind": "frame", "profile": {"rows": 1}, "preview": "[1]"}
     event = {"kind": "read", "run": "r", "name": "rows", "version": "v", "artifact": about}
     assert recorder.current().redactor.event(event)["artifact"] == {"kind": "frame"}
+
+
+def test_keeping_counts_as_capture_and_ends_with_its_seconds(logs):
+    with wg.run("train", budget=(1e-6, None)) as run:
+        assert run.write([1], "numbers", keep="full") is not None
+    found, left_out = told(logs)
+    assert "kept" not in found["numbers"]["artifact"]
+    assert left_out == ["full of 'numbers': no seconds are left (setting capture_seconds)"]
+    with wg.run("train") as run:
+        run.write("x" * 3_000_000, "text", keep="full")
+        assert run.around.spending.seconds > 0
+    assert "kept" in told(logs)[0]["text"]["artifact"]

@@ -81,9 +81,13 @@ class Surroundings:
         artifact = taken(thing, name, self.spending, self.left_out)
         if policy in ("none", "hash") or artifact.version is None or artifact is thing:
             return artifact
+        if self.spending.left <= 0:
+            self.left_out.append(f"{policy} of {artifact.name!r}: no seconds are left (setting capture_seconds)")
+            return artifact
         with whole:
             from watchglass.capture.keeping import kept  # noqa: PLC0415 - only where something is kept
-        return kept(artifact, thing[1] if name is None and isinstance(thing, tuple) else thing, policy, self)
+        value = thing[1] if name is None and isinstance(thing, tuple) else thing
+        return self.spending.timed(0, lambda: kept(artifact, value, policy, self))
 
     def finish(self) -> None:
         """Look at what was used, and what is still lacking."""
