@@ -152,7 +152,7 @@ def _edges(name: str) -> Table:
         Column("time", BigInteger, nullable=False),
         _changed(),
         sa.Index(f"{name}_by_name", "name", "version", "time"),
-        sa.Index(f"{name}_by_time", "name", "time"),
+        sa.Index(f"{name}_by_time", "name", "time", "version"),
     )
 
 

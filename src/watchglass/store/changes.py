@@ -14,7 +14,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store.lineage import Upstream, upstream
+from watchglass.store.lineage.upstream import Upstream, upstream
 from watchglass.store.models import microseconds, moment
 from watchglass.store.query import session
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from watchglass.profile.intervals import same_side
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
-from watchglass.store.lineage import upstream
+from watchglass.store.lineage.upstream import upstream
 from watchglass.store.questions.asked import SAME, TRUTH
 from watchglass.store.questions.paging import Order
 from watchglass.store.questions.question import AFTER, END, ENVIRONMENT, LIMIT, LONG, MODEL, START, Parameter, Question

@@ -11,7 +11,8 @@ from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.asking.lookup import Sought, served_by
 from watchglass.store.graph import take_in
-from watchglass.store.lineage import batches, upstream
+from watchglass.store.lineage.edges import parts
+from watchglass.store.lineage.upstream import upstream
 from watchglass.store.models import moment
 from watchglass.store.questions.paging import Order
 from watchglass.store.questions.question import AFTER, END, ENVIRONMENT, LIMIT, LONG, MODEL, START, Parameter, Question
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from watchglass.store.answers import Table
-    from watchglass.store.lineage import Upstream
+    from watchglass.store.lineage.upstream import Upstream
     from watchglass.store.questions.asked import Asked
 
 
@@ -114,7 +115,7 @@ def _steps(walked: Upstream, hops: Mapping[str, int], about: Mapping[str, _Run])
 def _runs(connection: Connection, wanted: Iterable[str]) -> dict[str, _Run]:
     table = c.runs.c
     found: dict[str, _Run] = {}
-    for batch in batches(wanted):
+    for batch in parts(list(wanted)):
         query = sa.select(table.id, table.component, table.version, table.started, table.status, table.code)
         found.update({row.id: _Run(*row[1:]) for row in connection.execute(query.where(table.id.in_(batch)))})
     return found
