@@ -22,6 +22,7 @@ from watchglass.store.labels.coverage import Asked, coverage
 from watchglass.store.life.audit import audits
 from watchglass.store.life.backup import backup
 from watchglass.store.life.retention import Expired, expire
+from watchglass.store.lineage.opened import Lineage
 from watchglass.store.losses import losses
 from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Store(Keeping, Exchanging, Moving):
+class Store(Keeping, Exchanging, Moving, Lineage):
     """An open store: everything recorded in a folder, asked by question."""
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
