@@ -339,3 +339,22 @@ class Odd:
 def test_a_class_whose_module_is_no_text_is_walked():
     assert not isinstance(Odd.__module__, str)
     assert version([Odd({1, 2})]) == version([Odd({2, 1})]) != version([Odd({3})])
+
+
+WITHOUT = """
+import sys, polars as pl
+from watchglass.capture.fingerprint import content_of
+frame = pl.DataFrame({"t": ["x", None, "é", ""], "l": [["a"], None, [], ["b", "c"]], "c": pl.Series(["u", "v", "u", None], dtype=pl.Categorical)})
+print(content_of(frame).version, "pyarrow" in sys.modules)
+"""
+
+
+def test_texts_of_polars_are_the_same_whether_pyarrow_is_there_or_not(python):
+    frame = pl.DataFrame(
+        {
+            "t": ["x", None, "é", ""],
+            "l": [["a"], None, [], ["b", "c"]],
+            "c": pl.Series(["u", "v", "u", None], dtype=pl.Categorical),
+        }
+    )
+    assert python(WITHOUT).stdout.split() == [version(frame), "False"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -315,3 +317,27 @@ def test_keeping_counts_as_capture_and_ends_with_its_seconds(logs):
         run.write("x" * 3_000_000, "text", keep="full")
         assert run.around.spending.seconds > 0
     assert "kept" in told(logs)[0]["text"]["artifact"]
+
+
+TOGETHER = """
+import sys
+import watchglass as wg
+sys.stdin.readline()
+with wg.run("train") as run:
+    for number in range(60):
+        run.write(str(number) * 1000, f"n{number}", keep="full")
+    assert run.around.left_out == [], run.around.left_out
+"""
+
+
+def test_processes_that_keep_the_same_at_once_keep_it_once(tmp_path):
+    env = {**os.environ, "WATCHGLASS_STORE": str(tmp_path / "store")}
+    command = [sys.executable, "-c", TOGETHER]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, env=env, text=True) for _ in range(3)]
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.close()
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    found = list((tmp_path / "store" / FOLDER).glob("??/*"))
+    assert len(found) == 60
+    assert not list((tmp_path / "store" / FOLDER).glob(".*"))

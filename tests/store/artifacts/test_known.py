@@ -303,3 +303,14 @@ def test_a_killed_process_leaves_no_half_file_under_a_name_and_all_that_it_recor
         found = store.artifacts(limit=1000).artifacts
         assert found
         assert all(len(one.load()) >= 20_000 for one in found)
+
+
+def test_digits_that_fit_several_versions_are_refused(recording):
+    for version in ("abcd01", "abcd02"):
+        recorder.current().graph({"kind": "write", "run": "r", "name": "rows", "version": version, "time": 1})
+    with opened(recording) as store:
+        with pytest.raises(BadInput, match="fits several versions of artifact 'rows', such as abcd01 and abcd02"):
+            store.artifact("rows", "abcd")
+        assert store.artifact("rows", "abcd02").version == "abcd02"
+        with pytest.raises(UnknownName):
+            store.artifact("rows", "abc")
