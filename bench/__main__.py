@@ -33,6 +33,7 @@ NAMES = (
     "filled",
     "labels",
     "lookup",
+    "looking",
     "exchange",
     "forget",
     "life",

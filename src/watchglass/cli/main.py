@@ -9,6 +9,7 @@ import click
 from watchglass.cli import (
     artifacts,
     asking,
+    comparing,
     configuring,
     exchanging,
     forgetting,
@@ -19,7 +20,11 @@ from watchglass.cli import (
     playing,
     quality,
     questions,
+    rerunning,
+    reviewing,
+    runs,
     serving,
+    tracing,
     wrapping,
 )
 from watchglass.errors import WatchglassError
@@ -42,10 +47,15 @@ for group in (
     serving,
     keeping,
     forgetting,
+    tracing,
     exchanging,
     mending,
     wrapping,
     configuring,
+    comparing,
+    reviewing,
+    runs,
+    rerunning,
 ):
     for command in group.COMMANDS:
         commands.add_command(command)

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Drawn
+from rich.text import Text
 
 from watchglass.store.codec import plain
 
@@ -35,7 +36,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[object]], *, right:
     for index, name in enumerate(head):
         drawn.add_column(name, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*("–" if value is None else str(value) for value in row))
+        drawn.add_row(*(Text("–" if value is None else str(value)) for value in row))  # a text alone may hold markup
     Console(highlight=False).print(drawn)
 
 

@@ -37,21 +37,22 @@ def router(store: Reads) -> APIRouter:
     @routes.put("/questions/{name}", responses={**UNKNOWN, 400: REFUSED})
     def save(name: _Name, kept: Kept, request: Request) -> Response:
         """Keep a question under a name, in place of one that has it; gives the names of its parameters."""
-        _only_from_here(request)
+        only_from_here(request)
         found = store.save_question(name, kept.sql, kept.model, kept.description)
         return json({"name": name, "parameters": sorted(found)})
 
     @routes.delete("/questions/{name}", responses=UNKNOWN)
     def delete(name: _Name, request: Request) -> Response:
         """Forget a saved question."""
-        _only_from_here(request)
+        only_from_here(request)
         store.delete_question(name)
         return json({"name": name, "deleted": True})
 
     return routes
 
 
-def _only_from_here(request: Request) -> None:
+def only_from_here(request: Request) -> None:
+    """Answer 403 to a request that a page of another origin sent."""
     try:
         from_here(request)
     except BadInput as error:
