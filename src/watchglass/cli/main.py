@@ -24,7 +24,6 @@ from watchglass.cli import (
     reviewing,
     runs,
     serving,
-    tracing,
     wrapping,
 )
 from watchglass.errors import WatchglassError
@@ -47,7 +46,6 @@ for group in (
     serving,
     keeping,
     forgetting,
-    tracing,
     exchanging,
     mending,
     wrapping,
