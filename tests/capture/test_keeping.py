@@ -114,6 +114,15 @@ def test_a_file_too_large_is_not_written_first(logs, tmp_path, monkeypatch):
     assert "5000 bytes are more than the 1000" in left_out[0]
 
 
+def test_an_array_too_large_is_not_written_first(logs, monkeypatch):
+    monkeypatch.setenv("WATCHGLASS_ARTIFACT_RUN_BYTES", "1000")
+    monkeypatch.setattr(keeping.keeping_place, "put", lambda *_: pytest.fail("it was written"))
+    with wg.run("train") as run:
+        assert run.write(np.zeros(1000), "array", keep="full") is not None
+    _, left_out = told(logs)
+    assert "8000 bytes are more than the 1000" in left_out[0]
+
+
 def test_what_has_no_safe_format_is_named_and_the_work_goes_on(logs, lost):
     with wg.run("train") as run:
         run.write({1: {2}}, "sets", keep="full")

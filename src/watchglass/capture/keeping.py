@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from watchglass import settings
 from watchglass.capture import drops, keeping_place, recorder
+from watchglass.capture.budget import size_of
 from watchglass.capture.keeping_formats import copy_file, form, pack_folder
 from watchglass.capture.keeping_place import Kept, TooMuch, adopt, draft, summed
 from watchglass.capture.keeping_profile import file_profile, profile
@@ -112,6 +113,9 @@ def _put(artifact: Artifact, thing: object, policy: str, most: int, wanted: str 
     if policy == "sample":
         thing = sample(thing)
     found = form(thing, wanted)
+    if found.name == "npy" and (size := size_of(thing)) > most:  # as many bytes in the file: spare the writing
+        message = f"{size} bytes are more than the {most} that may still be kept"
+        raise TooMuch(message)
     name = f"{SAMPLE}{found.name}" if policy == "sample" else found.name
     return artifact.version, keeping_place.put(root, found.write, name, found.ending, most)
 
