@@ -324,3 +324,30 @@ def test_wrong_use_is_told_when_decorating():
         wg.component("a", inputs="rows")
     with pytest.raises(BadInput, match="under @classmethod"):
         wg.component("a")(classmethod(len))
+
+
+def test_arguments_are_parameters_where_that_is_said(logs):
+    @wg.component("some", params=["limit", "mode"])
+    def some(rows, limit=3, *, mode="fast", token="secret"):
+        return None
+
+    @wg.component("all", params=True, inputs=["name"])
+    def every(rows, name, limit=3, *, mode=None):
+        return None
+
+    @wg.component("none")
+    def none(limit):
+        return None
+
+    some([1], 5)
+    assert last(logs)["params"] == {"limit": 5, "mode": "fast"}
+    every([1], "ink", limit=2.5)
+    assert last(logs)["params"] == {"limit": 2.5, "mode": None}, (
+        "what is read is no parameter, nor is what is not plain"
+    )
+    none(1)
+    assert last(logs)["params"] == {}
+    with pytest.raises(BadInput, match="component 'x' has no argument 'limt' for params. It has: limit"):
+        wg.component("x", params=["limt"])(lambda limit: None)
+    with pytest.raises(BadInput, match="params of a component cannot be 'limit' alone"):
+        wg.component("x", params="limit")(lambda limit: None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from watchglass.capture import checks, drops, recorder
 from watchglass.capture.code import Code
-from watchglass.capture.runs import Run, of_subjects, surroundings
+from watchglass.capture.runs import Run, surroundings
 from watchglass.capture.times import now
 from watchglass.errors import Blocked
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from watchglass.capture.queries import Query
 
 _ABSENT: Final = object()
+_PLAIN: Final = (bool, int, float, str, type(None))
 Local: TypeAlias = "Mapping[str, object] | str | None"
 """The local variables at return, why they could not be had, or None where nobody asked."""
 
@@ -35,21 +36,8 @@ class Named:
     outputs: tuple[str, ...] = ()
     input_vars: Mapping[str, str] = field(default_factory=dict)
     output_vars: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """Of whom the artifacts are, by name, and what follows where one carries a tag that was retracted: warn or block."""
-
-    subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    on_retracted: str = "warn"
-
-    @classmethod
-    def of(cls, subjects: object, on_retracted: object) -> Flow:
-        """Check both; raises `BadInput`."""
-        if subjects is None and on_retracted == "warn":
-            return cls()
-        return cls(of_subjects().tags_by_name(subjects), of_subjects().checked_reaction(on_retracted))
+    params: tuple[str, ...] | None = ()
+    """Arguments that are the run's parameters; None is every plain one that is no input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +57,6 @@ class Component:
     watched: CodeType | None
     """The code whose local variables are wanted at its return; None where none are."""
     keep: str | None = None
-    flow: Flow = Flow()
     _code: list[Code] = field(default_factory=list)
 
     def begin(self, arguments: tuple[object, ...], keywords: Mapping[str, object]) -> Run:
@@ -84,19 +71,14 @@ class Component:
             self._code.extend([made] if made is not None else [])
         code = self._code[0] if self._code else None
         run = Run(self.name, None, self.version, surroundings(self.budget, code, self.keep))
-        run.subjects, run.on_retracted = self.flow.subjects, self.flow.on_retracted
         run.start()
         if here.disabled and not self.before:
             return run
-        if self.named.inputs or self.named.input_vars or self.before:
+        if self.named.inputs or self.named.input_vars or self.named.params != () or self.before:
             why = f"what component {self.name!r} reads is unknown"
             bound = drops.shielded("read", why, partial(self._bound, arguments, keywords), None)
             if bound is not None:
-                try:
-                    drops.shielded("read", why, partial(self._read, run, bound), None)
-                except Blocked as error:
-                    run.end(error)
-                    raise
+                drops.shielded("read", why, partial(self._read, run, bound), None)
                 self._tested(run, "before", bound)
         return run
 
@@ -116,6 +98,14 @@ class Component:
         for variable, name in self.named.input_vars.items():
             if variable in bound:
                 run.read(bound[variable], name)
+        for name in self._parameters(bound):
+            run.param(name, bound[name])
+
+    def _parameters(self, bound: Mapping[str, object]) -> Iterable[str]:
+        if self.named.params is not None:
+            return [name for name in self.named.params if name in bound]
+        read = {*self.named.input_vars, *(item for item in self.named.inputs if isinstance(item, str))}
+        return [name for name, value in bound.items() if name not in read and isinstance(value, _PLAIN)]
 
     def _tested(self, run: Run, when: When, values: Mapping[str, object]) -> None:
         """Run the tests of a moment. Raises `Blocked`, with the run ended if it has not begun to work."""
@@ -147,12 +137,10 @@ class Component:
 
     def _wrote(self, run: Run, result: object, local: Local) -> None:
         why = f"what component {self.name!r} writes is unknown"
-        try:
-            if self.watched is not None and (self.named.input_vars or self.named.output_vars):
-                drops.shielded("write", why, partial(self._variables, run, local), None)
-        finally:  # what it wrote is recorded though a variable that it read stops it
-            if self.named.outputs:
-                drops.shielded("write", why, partial(self._write, run, result), None)
+        if self.watched is not None and (self.named.input_vars or self.named.output_vars):
+            drops.shielded("write", why, partial(self._variables, run, local), None)
+        if self.named.outputs:
+            drops.shielded("write", why, partial(self._write, run, result), None)
 
     def _variables(self, run: Run, local: Local) -> None:
         """Record what local variables hold at return; of a parameter the value was read as it came in."""

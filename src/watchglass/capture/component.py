@@ -38,6 +38,7 @@ def component(  # noqa: PLR0913 - the settled public face
     tags: Iterable[str] = (),
     inputs: Iterable[Item | Query] = (),
     outputs: Iterable[str] = (),
+    params: Iterable[str] | bool = (),
     input_vars: Mapping[str, str] | Iterable[str] = (),
     output_vars: Mapping[str, str] | Iterable[str] = (),
     before: Iterable[Given] = (),
@@ -52,7 +53,8 @@ def component(  # noqa: PLR0913 - the settled public face
     several the items of a returned tuple in order or of a dict by key; a function that returns None wrote the outputs
     itself. A function that raises is recorded with its error and still raises. A generator's run lasts until it ends.
 
-    `input_vars` and `output_vars` name local variables of the function, or say {variable: the name it goes by}: they
+    `params` names arguments that are the run's parameters, True takes all that are a number, a text, a truth value or
+    None and no input; `watchglass rerun` gives them again. `input_vars` and `output_vars` name local variables of the function, or say {variable: the name it goes by}: they
     are read as they are when it returns, a parameter as it comes in, without a change to its body. `before` and
     `after` are tests (`wg.check`, any function): before, their parameters are the arguments of the call; after, the
     local variables at return and `result`. `budget` and `keep` are as in `wg.run`.
@@ -71,14 +73,15 @@ def component(  # noqa: PLR0913 - the settled public face
             message = f"component {title!r} cannot wrap a {type(function).__name__}: put it under @classmethod or @staticmethod, next to the function"
             raise BadInput(message)
         code = code_of(function)
+        why = f"the parameters of component {title!r} are unknown"
+        signature = drops.shielded("signature", why, partial(inspect.signature, function), None)
         seen = Named(
             named.inputs,
             named.outputs,
             renamed(input_vars, "input_vars", code, title),
             renamed(output_vars, "output_vars", code, title),
+            _params(params, signature, title),
         )
-        why = f"the parameters of component {title!r} are unknown"
-        signature = drops.shielded("signature", why, partial(inspect.signature, function), None)
         first = checks.taken(before, "before", None if signature is None else signature.parameters, title)
         last = checks.taken(after, "after", None if code is None else {*names_of(code), checks.RESULT}, title)
         found = source(function)
@@ -95,6 +98,19 @@ def _event(function: Callable[..., object], title: str, about: Mapping[str, obje
     """Write what is said of the component; without a description, the first line of the function's text."""
     line = (inspect.getdoc(function) or "").partition("\n")[0] or None
     return present({"kind": "component", "name": title, "description": line, **about})
+
+
+def _params(given: Iterable[str] | bool, signature: inspect.Signature | None, title: str) -> tuple[str, ...] | None:  # noqa: FBT001 - True is all
+    """Take the names of arguments; None is all. Raises `BadInput` for one that the function does not have."""
+    if isinstance(given, bool):
+        return None if given else ()
+    found = _texts(given, "params")
+    known = found if signature is None else tuple(signature.parameters)
+    for name in found:
+        if name not in known:
+            message = f"component {title!r} has no argument {name!r} for params. It has: {', '.join(known) or 'none'}"
+            raise BadInput(message)
+    return found
 
 
 def _texts(values: Iterable[R], what: str) -> tuple[R, ...]:
