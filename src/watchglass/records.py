@@ -64,7 +64,7 @@ class Run:
     ended: datetime | None
     status: Status
     error: str | None
-    params: dict[str, Json]
+    params: dict[str, object]
     reads: tuple[Read, ...]
     writes: tuple[Write, ...]
 

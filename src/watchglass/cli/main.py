@@ -24,6 +24,7 @@ from watchglass.cli import (
     reviewing,
     runs,
     serving,
+    tracing,
     wrapping,
 )
 from watchglass.errors import WatchglassError
@@ -46,6 +47,7 @@ for group in (
     serving,
     keeping,
     forgetting,
+    tracing,
     exchanging,
     mending,
     wrapping,

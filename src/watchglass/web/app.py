@@ -17,6 +17,7 @@ from watchglass.web import (
     incidents_pages,
     jump,
     labels,
+    lineage,
     models_page,
     problems,
     questions,
@@ -44,7 +45,7 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         docs_url=None,  # these two pages would load their code from elsewhere
         redoc_url=None,
     )
-    for part in (artifacts, models_page, incidents_pages, jump, api, audit, schemas, labels, questions, asking, exporting, runs):
+    for part in (artifacts, models_page, incidents_pages, jump, api, audit, schemas, labels, questions, asking, exporting, runs, lineage):
         app.include_router(part.router(store))
     if ingest is not None:
         from watchglass.web import flagging, forgetting, importing, keeping, saving, taking, tuning  # noqa: PLC0415 - costs only who takes events in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from watchglass.web.lineage_reads import LineageReads
 from watchglass.web.run_reads import RunReads
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Reads(RunReads, Protocol):
+class Reads(RunReads, LineageReads, Protocol):
     """A store as the pages see it; any object that answers these will do."""
 
     @property

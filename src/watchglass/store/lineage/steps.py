@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from watchglass.records import Read, Run
 from watchglass.store import catalog as c
-from watchglass.store.lineage.edges import parts
+from watchglass.store.lineage.edges import Rule, parts
 from watchglass.store.models import moment
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Row
 
-    from watchglass.records import Json, RunId, Write
-    from watchglass.store.lineage.edges import Resolved, Rule
+    from watchglass.records import RunId, Write
+    from watchglass.store.lineage.edges import Resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def records(connection: Connection, ids: Sequence[str], reads: Mapping[str, Iter
 
 
 def _record(row: Row[*tuple[object, ...]], reads: tuple[Read, ...], writes: tuple[Write, ...]) -> Run:
-    params: Json = json.loads(row.params) if row.params else {}
+    params: object = json.loads(row.params) if row.params else {}
     return Run(
         id=cast("RunId", row.id),
         component=row.component,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from watchglass.errors import BadInput
+from watchglass.records import Run  # noqa: TC001 - the description of the API reads it
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
 from watchglass.store.lineage.names import unknown_output
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from watchglass.errors import UnknownName
-    from watchglass.records import Run
     from watchglass.store.folder import Folder
 
 

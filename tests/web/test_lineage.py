@@ -1,0 +1,53 @@
+"""The way back from an output and forward from it over HTTP, by a real server."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.store.bench import Bench
+from tests.store.lineage.told import run
+from tests.web.served import serving
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    root = tmp_path_factory.mktemp("lineage") / "store"
+    bench = Bench(root)
+    bench.write("graph", [run("in/1", 0, writes=[("rows", "v1")])])
+    bench.write("graph", [run(f"r{n}", 1 + n, reads=[("rows", "v1")], writes=["out"]) for n in range(5)])
+    bench.close()
+    with serving(root) as server:
+        yield server
+
+
+def get(served, path, code=200, /, **values):
+    answer = httpx.get(f"{served.url}/api/v1/{path}", params=values, timeout=60)
+    assert answer.status_code == code, answer.text
+    return answer.json()
+
+
+def test_a_trace_has_steps_and_edges(served):
+    found = get(served, "trace", of="out")
+    assert [(hops, one["id"]) for hops, one in found["steps"]] == [(0, "r4"), (1, "in/1")]
+    assert found["edges"] == [{"run": "r4", "name": "rows", "version": "v1", "rule": "content", "producer": "in/1"}]
+    assert len(get(served, "trace", of="r0", depth=0)["steps"]) == 1
+
+
+def test_impact_comes_by_page(served):
+    page = get(served, "impact", of="rows", version="v1", limit=3)
+    assert ([one["id"] for _, one in page["steps"]], page["runs"], page["exact"], page["predictions"]) == (
+        ["r0", "r1", "r2"],
+        5,
+        True,
+        0,
+    )
+    rest = get(served, "impact", of="rows", limit=3, after=page["next"], exact=True, predictions=False)
+    assert ([one["id"] for _, one in rest["steps"]], rest["next"], rest["predictions"]) == (["r3", "r4"], None, None)
+
+
+def test_what_is_unknown_or_cannot_be_is_said(served):
+    assert "Did you mean 'rows'" in get(served, "trace", 404, of="rwos")["error"]
+    assert "rows" in get(served, "impact", 404, of="rows", version="9")["error"]
+    assert "`next`" in get(served, "impact", 400, of="rows", after="x")["error"]
+    assert httpx.get(f"{served.url}/api/v1/trace", timeout=60).status_code in (400, 422)
