@@ -284,3 +284,33 @@ with wg.run("x") as run:
 """
     assert python(script, WATCHGLASS_STORE=str(tmp_path / "store")).returncode == 0
     assert Path(tmp_path / "store" / "log" / "graph").is_dir()
+
+
+def test_a_container_is_told_by_its_files_and_its_orchestrator(tmp_path, monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    root = str(tmp_path)
+    assert environment.container(root) is None
+    (tmp_path / ".dockerenv").touch()
+    assert environment.container(root) == {"kind": "docker"}
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert environment.container(root) == {"kind": "kubernetes"}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".containerenv").write_text('engine="podman-4.3"\nname="x"\nimage="registry/app:1"\n')
+    assert environment.container(root) == {"kind": "podman", "image": "registry/app:1"}
+
+
+def test_accelerators_are_told_by_what_the_system_shows(tmp_path):
+    assert environment.accelerators(str(tmp_path)) == []
+    for name, model in (("0000:01:00.0", "NVIDIA A100-SXM4-40GB"), ("0000:02:00.0", "Tesla T4")):
+        folder = tmp_path / "proc" / "driver" / "nvidia" / "gpus" / name
+        folder.mkdir(parents=True)
+        (folder / "information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 35\n")
+    (tmp_path / "dev").mkdir()
+    for name in ("kfd", "accel0", "null"):
+        (tmp_path / "dev" / name).touch()
+    assert environment.accelerators(str(tmp_path)) == [
+        "NVIDIA A100-SXM4-40GB",
+        "NVIDIA Tesla T4",
+        "AMD (kfd)",
+        "accelerator accel0",
+    ]

@@ -211,6 +211,26 @@ def test_databases_are_known_by_query_and_table(on):
     assert event["reads"][0]["version"] == content_of(found).version
 
 
+def test_a_table_written_by_one_run_is_the_one_that_another_reads(on, tmp_path):
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/shop.db")
+    with wg.run("load"):
+        FRAME.to_sql("orders", engine, index=False)
+    with wg.run("report"):
+        pd.read_sql_table("orders", engine)
+    alone = pd.read_sql_table(table_name="orders", con=f"sqlite:///{tmp_path}/shop.db")
+    engine.dispose()
+    load, report, own = ended(on)
+    assert (
+        names(load, "writes")
+        == names(report, "reads")
+        == names(own, "reads")
+        == [f"sqlite:///{tmp_path}/shop.db.orders"]
+    )
+    assert own["writes"][0]["version"] == content_of(alone).version
+
+
 def test_what_is_no_file_is_named_on_the_run(on):
     with wg.run("memory"):
         assert FRAME.to_csv(index=False).startswith("x\n")

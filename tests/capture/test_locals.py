@@ -194,7 +194,12 @@ def test_a_profiler_at_work_is_left_alone(logs):
         return value  # noqa: RET504
 
     profiler = cProfile.Profile()
-    assert profiler.runcall(step) == 1
+    coverage = sys.gettrace()
+    sys.settrace(None)
+    try:
+        assert profiler.runcall(step) == 1
+    finally:
+        sys.settrace(coverage)
     assert edges(logs, "writes") == [("value", "1")]
     assert any(entry.code is step.__wrapped__.__code__ for entry in profiler.getstats())
 
@@ -202,7 +207,7 @@ def test_a_profiler_at_work_is_left_alone(logs):
     try:
         assert profiler.runcall(step) == 1
     finally:
-        sys.settrace(None)
+        sys.settrace(coverage)
     assert logs.graph("run")[-1]["left_out"] == ["local variable 'value': a profiler and a tracer are at work"]
 
     heard = []
@@ -233,11 +238,12 @@ def test_a_trace_function_as_debuggers_and_coverage_have_sees_every_line_of_the_
         value = 1
         return value  # noqa: RET504
 
+    coverage = sys.gettrace()
     sys.settrace(trace)
     try:
         assert step() == 1
     finally:
-        sys.settrace(None)
+        sys.settrace(coverage)
     assert [line for event, line in lines if event == "line"] == [2, 3]
     assert edges(logs, "writes") == [("value", "1")]
 

@@ -39,31 +39,31 @@ def packages(places: tuple[str, ...]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def container() -> dict[str, str] | None:
-    """Say what container this process is in; None outside of one, as far as can be told."""
+def container(root: str = "") -> dict[str, str] | None:
+    """Say what container this process is in, by the files below `root`; None outside of one, as far as can be told."""
     with suppress(OSError, ValueError):
-        if os.path.exists("/run/.containerenv"):  # noqa: PTH110 - text paths here
-            with open("/run/.containerenv", encoding="utf-8") as file:  # noqa: PTH123 - likewise
+        if os.path.exists(f"{root}/run/.containerenv"):  # noqa: PTH110 - text paths here
+            with open(f"{root}/run/.containerenv", encoding="utf-8") as file:  # noqa: PTH123 - likewise
                 told = dict(part.rstrip().split("=", 1) for part in file if "=" in part)
             image = told.get("image", "").strip('"')
             return {"kind": "podman", **({"image": image} if image else {})}
     kind = next((kind for name, kind in _ORCHESTRATORS if name in os.environ), None)
-    if kind is None and os.path.exists("/.dockerenv"):  # noqa: PTH110 - likewise
+    if kind is None and os.path.exists(f"{root}/.dockerenv"):  # noqa: PTH110 - likewise
         kind = "docker"
     return None if kind is None else {"kind": kind}
 
 
-def accelerators() -> list[str]:
-    """Name the accelerators that the system shows; no library is asked, as that would begin to use them."""
+def accelerators(root: str = "") -> list[str]:
+    """Name the accelerators that the system shows below `root`; no library is asked, as that would begin to use them."""
     found: list[str] = []
-    folder = "/proc/driver/nvidia/gpus"
+    folder = f"{root}/proc/driver/nvidia/gpus"
     with suppress(OSError):
         for name in sorted(os.listdir(folder)):  # noqa: PTH208 - text paths here
             with open(f"{folder}/{name}/information", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - likewise
                 about = dict(part.split(":", 1) for part in file if ":" in part)
             found.append(f"NVIDIA {about.get('Model', 'GPU').strip()}".replace("NVIDIA NVIDIA", "NVIDIA"))
     with suppress(OSError):
-        names = os.listdir("/dev")  # noqa: PTH208 - likewise
+        names = os.listdir(f"{root}/dev")  # noqa: PTH208 - likewise
         found += ["AMD (kfd)"] * ("kfd" in names)
         found += [f"accelerator {name}" for name in sorted(names) if re.fullmatch(r"accel\d+", name)]
     return found

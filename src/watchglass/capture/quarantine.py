@@ -7,7 +7,6 @@ sees them with one look and nobody reads anything in them; the catalog says the 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
@@ -35,9 +34,3 @@ def mark(store: str, name: str, version: str | None) -> None:
 def is_marked(store: str, name: str, version: str | None) -> bool:
     """Say whether a version is in quarantine."""
     return version is not None and os.path.exists(_place(store, name, version))  # noqa: PTH110 - a hot text path
-
-
-def release(store: str, name: str, version: str) -> None:
-    """Take a version out of quarantine."""
-    with suppress(FileNotFoundError):
-        Path(_place(store, name, version)).unlink()
