@@ -7,6 +7,7 @@ import pickle
 from datetime import UTC, timedelta
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from tests import postgres
@@ -14,6 +15,7 @@ from tests.store.foreign import mltraced
 from tests.store.foreign.mltraced import START, Mltraced
 from watchglass.cli.main import commands
 from watchglass.errors import BadInput, StoreError
+from watchglass.store import catalog as c
 from watchglass.store.foreign.pickled import NotPlain, plain
 
 pytestmark = postgres.NEEDED
@@ -61,7 +63,7 @@ def test_runs_come_with_all_that_was_known_of_them(old, url, store):
     (run,) = store.sql("SELECT * FROM runs").rows()
     assert (run["id"], run["component"], run["status"]) == ("mltrace-1", "train", "ok")
     assert run["started"] == (START + timedelta(minutes=10)).replace(tzinfo=UTC)
-    (told,) = store.sql("SELECT params, metrics, code, notes FROM runs").rows()
+    (told,) = store.sql("SELECT params, metrics, code, notes, tests FROM runs").rows()
     assert "0.1" in str(told["params"])
     assert "m1" in str(told["params"])
     assert "0.9" in str(told["metrics"])
@@ -69,6 +71,7 @@ def test_runs_come_with_all_that_was_known_of_them(old, url, store):
     assert "abc" in str(told["code"])
     assert "a good one" in str(told["notes"])
     assert "40 days ago" in str(told["notes"])
+    assert "3 are null" in str(told["tests"])
     (component,) = store.sql("SELECT description, owner, tags FROM components").rows()
     assert (component["description"], component["owner"]) == ("fits a model", "ana")
     assert "nightly" in str(component["tags"])
@@ -155,3 +158,66 @@ def test_the_command_says_what_came(old, url, tmp_path):
     assert json.loads(told.output)["runs"] == 2
     wrong = CliRunner().invoke(commands, ["import", "mlrun", url, "--store", str(tmp_path / "store")])
     assert "mltrace would do" in str(wrong.exception)
+
+
+def traced(store, name):
+    return [(depth, int(run.id.removeprefix("mltrace-"))) for depth, run in store.trace(name).steps]
+
+
+def test_a_linked_list_is_traced_as_mltrace_documents_it(old, url, store):
+    for n in range(1, 11):
+        old.run(f"step_{n}", [f"iop_{n}"], [f"iop_{n + 1}"])
+    store.import_mltrace(url)
+    assert traced(store, "iop_11") == [(n, 10 - n) for n in range(10)]
+
+
+def test_of_two_runs_that_wrote_an_input_the_newer_is_traced(old, url, store):
+    old.run("cr1", [], ["iop_1"])
+    old.run("cr2", [], ["iop_1"])
+    old.run("cr3", ["iop_1"], ["iop_2", "iop_3"])
+    old.run("cr4", ["iop_3"], ["iop_4"])
+    store.import_mltrace(url)
+    assert traced(store, "iop_4") == [(0, 4), (1, 3), (2, 2)]
+
+
+def test_a_dependency_that_no_name_tells_is_followed(old, url, store):
+    first = old.run("load", [], ["rows"])
+    old.run("train", [], ["model"], upstream=[first])
+    store.import_mltrace(url)
+    assert traced(store, "model") == [(0, 2), (1, 1)]
+
+
+def test_a_history_comes_newest_first_a_page_at_a_time(old, url, store):
+    for _ in range(5):
+        old.run("train", ["rows"], ["model"])
+    store.import_mltrace(url)
+    first = store.history("train", limit=2)
+    assert [run.id for run in first.runs] == ["mltrace-5", "mltrace-4"]
+    assert [run.id for run in store.history("train", limit=9, after=first.next).runs] == [
+        f"mltrace-{n}" for n in (3, 2, 1)
+    ]
+
+
+def test_a_review_counts_as_mltrace_does(old, url, store):
+    old.run("A", [], ["iop1", "iop2"])
+    old.run("B", ["iop1"], ["iop3"])
+    old.run("B", ["iop2"], ["iop4"])
+    old.flag("iop3")
+    old.flag("iop4")
+    store.import_mltrace(url)
+    counts = {int(run.run.removeprefix("mltrace-")): (run.count, run.coverage) for run in store.review().runs}
+    assert counts == {1: (2, 1.0), 2: (1, 0.5), 3: (1, 0.5)}
+
+
+def test_labels_on_pointers_become_tags_of_subjects(old, url, store):
+    old.run("load", [], ["rows"])
+    old.put(mltraced.labels, id="client-1")
+    old.put(mltraced.labels_io_pointers, label="client-1", io_pointer_name="rows", io_pointer_value=b"")
+    old.put(mltraced.deleted_labels, label="client-1", deletion_request_time=START)
+    assert store.import_mltrace(url).subjects == 2
+    with store._engine.connect() as connection:
+        assert connection.execute(sa.select(c.subject_tags.c.name, c.subject_tags.c.tag)).all() == [
+            ("rows", "client-1")
+        ]
+        assert connection.execute(sa.select(c.retractions.c.tag)).all() == [("client-1",)]
+    assert store.rejected() == 0
