@@ -37,6 +37,8 @@ MISSED_BEATS: Final = 4
 _SETTLED: Final = 60_000_000
 """µs after which a writer on another machine has made its file, or never will."""
 _AT_ONCE: Final = 10_000
+"""Runs under way that are looked at, the oldest first."""
+_REST: Final = 20
 _SLACK: Final = 2.0
 """Seconds by which the clocks of a process and of its runs may differ."""
 _STARTED: Final = 19
@@ -48,7 +50,8 @@ def mark(folder: Folder, engine: Engine, now: float | None = None) -> int:
     """Mark the runs whose process is gone as crashed; gives how many. `now` is in seconds since the epoch."""
     moment = int((time.time() if now is None else now) * 1e6)
     runs = c.runs
-    under_way = sa.and_(sa.text(c.NOT_OK), runs.c.status == "running", runs.c.ended.is_(None))
+    told = sa.or_(runs.c.links.is_not(None), runs.c.resources.is_not(None))
+    under_way = sa.and_(sa.text(c.NOT_OK), runs.c.status == "running", runs.c.ended.is_(None), told)
     wanted = (runs.c.id, runs.c.started, runs.c.links, runs.c.resources)
     query = sa.select(*wanted).where(under_way).order_by(runs.c.started).limit(_AT_ONCE)
     with engine.connect() as connection:
@@ -69,11 +72,12 @@ def mark(folder: Folder, engine: Engine, now: float | None = None) -> int:
 
 
 def mark_if_due(folder: Folder, engine: Engine) -> None:
-    """Do so at most once a second for each open store."""
+    """Do so at most once a second for each open store, and in at most a twentieth of the time."""
     moment = time.monotonic()
     if moment - _looked.get(engine, -LOOK_SECONDS) >= LOOK_SECONDS:
         _looked[engine] = moment
         mark(folder, engine)
+        _looked[engine] = moment + _REST * (time.monotonic() - moment)
 
 
 def _read(text: str | None) -> Mapping[str, object]:
