@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from watchglass.capture import drops
 from watchglass.capture.encode import line
-from watchglass.capture.segment import ANNOUNCED, new_name, prepare, sync_folder
+from watchglass.capture.segment import ANNOUNCED, new_name, prepare, sync_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ def write_parquet(
         path = f"{folder}/{new_name()}.parquet"
         aside = [f"{path}.tmp", f"{path}.json.tmp"]
         write(aside[0])
-        _sync_file(aside[0])
+        sync_file(aside[0])
         with open(aside[1], "xb") as file:  # noqa: PTH123 - text paths here
             file.write(line(sidecar))
             _sync(file.fileno(), file.flush)
@@ -77,14 +77,6 @@ def write_lines(
 def _sync(handle: int, flush: Callable[[], None]) -> None:
     flush()
     os.fsync(handle)
-
-
-def _sync_file(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove(paths: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from watchglass.capture.segment import sync_folder
+from watchglass.capture.segment import sync_file, sync_folder
 from watchglass.errors import BadInput, StoreError
 
 if TYPE_CHECKING:
@@ -97,13 +97,10 @@ def adopt(root: str, path: str, form: str, most: int | None = None) -> Kept:
     if most is not None and size > most:
         message = f"{size} bytes are more than the {most} that may still be kept"
         raise TooMuch(message)
-    _sync(path)
+    sync_file(path)
     os.chmod(path, 0o444)  # noqa: PTH101 - nobody changes what has the name of its sum
     parent = os.path.dirname(target)  # noqa: PTH120 - text paths here
-    if not os.path.isdir(parent):  # noqa: PTH112 - likewise
-        os.makedirs(parent, mode=_PRIVATE, exist_ok=True)  # noqa: PTH103 - likewise
-        sync_folder(os.path.dirname(parent))  # noqa: PTH120 - likewise
-        sync_folder(root)
+    os.makedirs(parent, mode=_PRIVATE, exist_ok=True)  # noqa: PTH103 - likewise
     os.rename(path, target)  # noqa: PTH104 - likewise
     sync_folder(parent)
     return Kept(name, size, new=True)
@@ -152,11 +149,3 @@ def held(root: str) -> int:
                 with suppress(FileNotFoundError), os.scandir(folder.path) as files:
                     total += sum(file.stat().st_size for file in files)
     return total
-
-
-def _sync(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

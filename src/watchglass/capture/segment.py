@@ -81,6 +81,15 @@ def sync_folder(folder: str) -> None:
     _anchored.add(place)
 
 
+def sync_file(path: str) -> None:
+    """Make the bytes of a file that another library wrote survive a power cut."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _sync_names(folder: str) -> int:
     """Sync one folder; gives its inode."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
