@@ -125,6 +125,7 @@ def test_components_and_durations_are_tables(folder):
     text = said(folder, "components")
     assert "fits [a] model" in text
     assert [one["name"] for one in told(folder, "components", "--tag", "ml")["components"]] == ["train"]
+    assert [one["name"] for one in told(folder, "components", "--status", "ok")["components"]] == ["ingest"]
     assert "median" in said(folder, "durations")
     assert {one["component"]: one["p50"] for one in told(folder, "durations")["components"]} == {
         "train": 60.0,

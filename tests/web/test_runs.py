@@ -52,6 +52,7 @@ def test_one_run_its_component_and_its_history(served):
     run = get(served, "runs/a/1")
     assert (run["component"], run["owner"], run["reads"][0]["producer"]) == ("etl/train", "ana", "ingest-1")
     assert [one["name"] for one in get(served, "components", owner="ana")["components"]] == ["etl/train"]
+    assert [one["name"] for one in get(served, "components", status="ok")["components"]] == ["ingest"]
     history = get(served, "components/etl/train/history", limit=1)
     assert ([one["id"] for one in history["runs"]], history["runs"][0]["stale"]) == (["a/2"], 0)
     assert {one["component"] for one in get(served, "durations")["components"]} == {"ingest", "etl/train"}

@@ -233,16 +233,24 @@ def _few(values: Mapping[str, object]) -> str | None:
 @click.command()
 @click.option("--tag", default=None, help="With this tag only.")
 @click.option("--owner", default=None, help="Of this owner only.")
+@click.option("--status", type=click.Choice(STATUSES), default=None, help="Whose newest run has this status only.")
 @limit_option
 @after_option
 @store_option
 @json_option
-def components(
-    tag: str | None, owner: str | None, limit: int, after: str | None, path: str | None, *, as_json: bool
+def components(  # noqa: PLR0913 - options
+    tag: str | None,
+    owner: str | None,
+    status: str | None,
+    limit: int,
+    after: str | None,
+    path: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """List the components: what each does, who owns it, its tags, how its newest run went."""
     with wg.open(path) as store:
-        page = store.components(tag, owner, limit=limit, after=after)
+        page = store.components(tag, owner, status, limit=limit, after=after)
     if as_json:
         print_json(page)
         return

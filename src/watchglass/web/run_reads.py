@@ -54,7 +54,13 @@ class RunReads(Protocol):
         ...
 
     def components(
-        self, tag: str | None = None, owner: str | None = None, *, limit: int = 100, after: str | None = None
+        self,
+        tag: str | None = None,
+        owner: str | None = None,
+        status: str | None = None,
+        *,
+        limit: int = 100,
+        after: str | None = None,
     ) -> Components:
         """List components by name; raises `UnknownName` for a tag or an owner."""
         ...

@@ -89,9 +89,15 @@ def _lists(routes: APIRouter, store: RunReads) -> None:
         return json(store.run(run))
 
     @routes.get("/components", response_model=Components, responses=_ANSWERS)
-    def components(tag: _Tag = None, owner: _Owner = None, limit: _Limit = 100, after: _After = None) -> Response:
+    def components(
+        tag: _Tag = None,
+        owner: _Owner = None,
+        status: Annotated[Status | None, Query(description="Only those whose newest run has this status.")] = None,
+        limit: _Limit = 100,
+        after: _After = None,
+    ) -> Response:
         """List components by name, and how the newest run of each went."""
-        return json(store.components(tag, owner, limit=limit, after=after))
+        return json(store.components(tag, owner, status, limit=limit, after=after))
 
     @routes.get("/components/{name:path}/history", response_model=History, responses=_ANSWERS)
     def history(

@@ -195,6 +195,10 @@ def test_group_13_components_are_filtered_by_owner_and_tag_and_tags_collapse(lin
     assert (found[1].description, found[1].owner, found[1].version, found[1].status) == ("fits", "ana", "3", "error")
     assert [one.name for one in line.components(tag="ml").components] == ["train"]
     assert [one.name for one in line.components(owner="ben").components] == ["ingest"]
+    assert [one.name for one in line.components(status="error").components] == ["train"]
+    assert line.components(status="ok").components == ()
+    with pytest.raises(BadInput, match="running, ok, error, crashed would do"):
+        line.components(status="failed")
     page = line.components(limit=1)
     assert ([one.name for one in page.components], page.next) == (["ingest"], "ingest")
     assert [one.name for one in line.components(limit=1, after=page.next).components] == ["train"]

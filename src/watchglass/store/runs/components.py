@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - the description of the API reads it
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import sqlalchemy as sa
 
-from watchglass.errors import UnknownName
+from watchglass.errors import BadInput, UnknownName
+from watchglass.records import Status
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
 from watchglass.store.models import moment
@@ -45,24 +46,51 @@ class Components:
     next: str | None
 
 
-def components(
+def components(  # noqa: PLR0913 - a keyword each
     folder: Folder,
     engine: Engine,
     *,
     tag: str | None = None,
     owner: str | None = None,
+    status: str | None = None,
     limit: int = 100,
     after: str | None = None,
 ) -> Components:
-    """List components, those of a tag or an owner or all; raises `UnknownName` for a tag or an owner that none has."""
+    """List components of a tag, of an owner, whose newest run has a status, or all.
+
+    Raises `UnknownName` for a tag or an owner that none has, `BadInput`.
+    """
     limit = checked_limit(limit)
+    if status is not None:
+        checked_status(status)
     take_in(folder, engine)
     with engine.connect() as connection:
         names = [name for name in named_components(connection, tag, owner) if after is None or name > after]
+        if status is not None:
+            so = _ended_so(connection, status)
+            names = [name for name in names if name in so]
         rows = connection.execute(sa.select(c.components).where(c.components.c.name.in_(names[:limit])))
         told = {row.name: row for row in rows}
         found = tuple(_component(connection, told[name]) for name in names[:limit])
     return Components(found, names[limit - 1] if len(names) > limit else None)
+
+
+def _ended_so(connection: Connection, status: str) -> frozenset[str]:
+    """Name the components whose newest run has a status."""
+    r = c.runs.c
+    newest = (
+        sa.select(r.status).where(r.component == c.components.c.name).order_by(r.started.desc(), r.id.desc()).limit(1)
+    )
+    found = connection.execute(sa.select(c.components.c.name).where(newest.scalar_subquery() == status))
+    return frozenset(found.scalars())
+
+
+def checked_status(status: str) -> str:
+    """Take a run's status; raises `BadInput`."""
+    if status not in get_args(Status):
+        message = f"status cannot be {status!r:.80}: {', '.join(get_args(Status))} would do"
+        raise BadInput(message)
+    return status
 
 
 def _component(connection: Connection, row: Row[*tuple[object, ...]]) -> Component:

@@ -77,13 +77,19 @@ class Reviewing:
         return history(self._folder, self._engine, component, limit=limit, after=after, since=since, until=until)
 
     def components(
-        self, tag: str | None = None, owner: str | None = None, *, limit: int = 100, after: str | None = None
+        self,
+        tag: str | None = None,
+        owner: str | None = None,
+        status: str | None = None,
+        *,
+        limit: int = 100,
+        after: str | None = None,
     ) -> Components:
-        """List components by name with description, owner, tags and how the newest run went.
+        """List components by name with description, owner, tags and how the newest run went; with `status` those where it went so.
 
         At most `limit` (1 to 1,000), those after the name `after`. Raises `UnknownName` for a tag or an owner that none has.
         """
-        return components(self._folder, self._engine, tag=tag, owner=owner, limit=limit, after=after)
+        return components(self._folder, self._engine, tag=tag, owner=owner, status=status, limit=limit, after=after)
 
     def durations(
         self, component: str | None = None, since: Time | None = None, until: Time | None = None, *, most: int = MOST
