@@ -10,6 +10,9 @@ import time
 import pytest
 
 from tests.web.served import serving
+from watchglass.store.crashed import mark
+from watchglass.store.folder import prepare
+from watchglass.store.transactions import connect
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 
@@ -84,3 +87,31 @@ assert wg.flush(60)
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert found["trace"] == "a" * 32
+
+
+def test_a_client_that_is_killed_is_crashed_when_its_beats_do_not_come(server, tmp_path):
+    script = f"""
+import sys, watchglass as wg
+wg.init({server.url!r})
+with wg.run("killed client"):
+    sys.stdin.readline()
+"""
+    place = {"HOME": str(tmp_path), "PATH": ""}
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, cwd=tmp_path, env=place) as client:
+        deadline = time.monotonic() + 60
+        while row(server, "killed client") is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        client.kill()
+        client.wait(60)
+    assert row(server, "killed client")["status"] == "running", "its pid says nothing: its events may be on their way"
+    folder = prepare(server.folder)
+    engine = connect(folder)
+    try:
+        assert mark(folder, engine, now=time.time() + 30) == 0
+        assert mark(folder, engine, now=time.time() + 200) >= 1
+    finally:
+        engine.dispose()
+    found = row(server, "killed client")
+    assert found["status"] == "crashed"
+    assert found["error"].startswith("nothing was heard of it for ")
