@@ -73,6 +73,9 @@ def _apply(connection: Connection, name: str, lines: Sequence[bytes]) -> None:
             continue
         for table, rows in one.items():
             batch.setdefault(table, []).extend(rows)
+    if c.components in batch:  # every run names its own: once is enough
+        named = {tuple(row[name] for name in row if name != "time"): row for row in reversed(batch[c.components])}
+        batch[c.components] = [*reversed(named.values())]
     try:
         _store(connection, batch, name)
     except (sa.exc.SQLAlchemyError, OverflowError, UnicodeEncodeError) as error:

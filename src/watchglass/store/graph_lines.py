@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import sqlalchemy as sa
@@ -23,24 +24,40 @@ Line: TypeAlias = "Mapping[str, Json]"
 Batch: TypeAlias = "dict[sa.Table, list[dict[str, Json]]]"
 UNFIT = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 """What a line that is no graph event raises."""
+_LARGEST: Final = 2**63
+
+
+@cache
+def _columns(table: sa.Table) -> tuple[tuple[str, type[str | int] | None, bool], ...]:
+    """List a table's columns: each with the type that its values mostly are, and whether it may be left out."""
+    found = []
+    for column in table.columns:
+        kind = int if isinstance(column.type, sa.Integer) else str if isinstance(column.type, sa.String) else None
+        found.append((column.name, kind, column.server_default is not None))
+    return tuple(found)
 
 
 def _put(batch: Batch, table: sa.Table, values: dict[str, Json]) -> None:
-    chosen = [column for column in table.columns if column.name in values or column.server_default is None]
-    fitting = {column.name: _fit(table, column, values.get(column.name)) for column in chosen}
-    batch.setdefault(table, []).append(fitting)
+    row: dict[str, Json] = {}
+    for name, kind, optional in _columns(table):
+        value = values.get(name)
+        if value is None:
+            if not optional or name in values:
+                row[name] = None
+        elif (kind is str and type(value) is str and value.isascii() and "\0" not in value) or (
+            kind is int and type(value) is int and -_LARGEST <= value < _LARGEST
+        ):
+            row[name] = value
+        else:
+            row[name] = _fit(table, table.c[name], value)
+    batch.setdefault(table, []).append(row)
 
 
 def _fit(table: sa.Table, column: sa.Column[object], value: Json) -> Json:
     """Take a value for a column whose type it has; SQLite would take any, and every question about it would fail."""
-    if value is None:
-        if column.primary_key and not column.autoincrement:
-            message = f"{column.name} of {table.name} is missing"
-            raise ValueError(message)
-        return None
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if isinstance(column.type, sa.Integer):
-        fits = isinstance(value, int) and number and -(2**63) <= value < 2**63
+        fits = isinstance(value, int) and number and -_LARGEST <= value < _LARGEST
     elif isinstance(column.type, sa.Float):
         fits = number and math.isfinite(cast("float", value))
     else:
