@@ -23,7 +23,7 @@ ROLES = "id=tx&time=at&prediction=p&tag=country&version=3"
 def server(tmp_path_factory):
     with serving(tmp_path_factory.mktemp("exchanged") / "store") as served:
         taken = served.post(f"import?name=rows.csv&model=fraud&{ROLES}", ROWS)
-        assert taken.json() == {"source": "rows.csv", "files": 1, "rows": 3, "rejected": 0, "already": 0}
+        assert taken.json() == {"source": "rows.csv", "files": 1, "rows": 3, "rejected": 0, "already": 0, "notes": []}
         yield served
 
 

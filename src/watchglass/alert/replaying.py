@@ -11,7 +11,7 @@ from watchglass.alert.rounds import LATENESS, due
 from watchglass.capture.recorder import Recorder
 from watchglass.capture.segment import Limits
 from watchglass.errors import BadInput, NotEmpty, StoreError
-from watchglass.store.history import guess, log_past, look, require_times
+from watchglass.store.history import guess, log_past, look, redacted_past, require_times
 from watchglass.store.models import moment, span
 from watchglass.store.overview import predictions_of
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from watchglass.records import Incident
     from watchglass.store.folder import Folder
-    from watchglass.store.history import Logged, Roles
+    from watchglass.store.history import Logged, Redacted, Roles
 
 FEWEST_REFERENCE = 28
 
@@ -70,7 +70,11 @@ class Replay:
 def replay(
     folder: Folder, engine: Engine, table: object, plan: Plan, progress: Callable[[int, int], None] | None = None
 ) -> Replay:
-    """Replay a table; raises `BadInput` for what cannot be taken, `NotEmpty` when the model has rows. Then nothing was written."""
+    """Replay a table by the rules of redaction in force.
+
+    Raises `BadInput` for what cannot be taken, `NotEmpty` when the model has rows, `StoreError` where the rules cannot be
+    known. Then nothing was written.
+    """
     delay = _checked(plan)
     known = predictions_of(folder, engine, plan.model)
     if known:
@@ -82,8 +86,9 @@ def replay(
     opened = look(table)
     roles = guess(opened.columns, plan.roles)
     require_times(table, roles)
-    _announce(folder, plan, roles, opened.features(roles))
-    logged = log_past(folder, table, plan.model, roles, label_delay=delay, version=plan.version)
+    with redacted_past(folder, table, plan.model, roles) as redacted:
+        _announce(folder, plan, redacted)
+        logged = log_past(folder, redacted, plan.model, label_delay=delay, version=plan.version)
     done = due(folder, engine, _end(logged, delay), progress)
     found = tuple(item for item in done.incidents if item.model == plan.model)
     return Replay(
@@ -120,8 +125,9 @@ def _checked(plan: Plan) -> timedelta:
     return span(plan.label_delay)
 
 
-def _announce(folder: Folder, plan: Plan, roles: Roles, features: tuple[tuple[str, str], ...]) -> None:
+def _announce(folder: Folder, plan: Plan, redacted: Redacted) -> None:
     """Log the model and its columns as a recording process would."""
+    roles, features = redacted.roles, redacted.past.features(redacted.roles)
     recorder = Recorder(str(folder.root.absolute()), Limits(seconds=60.0, size=1 << 26, sync=True))
     columns = [["feature", name, kind] for name, kind in features] + [["tag", tag, "text"] for tag in roles.tags]
     delay = plan.label_delay if roles.label else None

@@ -136,8 +136,8 @@ class Redactor:
         about = model if isinstance(model, str) else "" if model is None else text_of(model)
         for role in _PLACES:
             value = made.get(role)
-            if value is None or (role == "id" and model is None):
-                continue
+            if value is None or (role == "id" and model is None) or (role == "tags" and isinstance(value, list)):
+                continue  # a component's tags are words of its code
             kept = self._place(about, role, value)
             if kept is not GONE:
                 made[role] = kept

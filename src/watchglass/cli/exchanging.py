@@ -139,6 +139,8 @@ def import_(  # noqa: PLR0913, PLR0917 - options
         f"{counted(done.rows, 'row')} of {counted(done.files, 'file')} taken in, {counted(done.rejected, 'row')} rejected, "
         f"{counted(done.already, 'file')} had been before"
     )
+    for note in done.notes:
+        click.echo(note)
 
 
 COMMANDS = (export, import_)

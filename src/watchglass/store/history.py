@@ -19,6 +19,7 @@ from watchglass.capture.ids import new_hex
 from watchglass.errors import BadInput, StoreError
 from watchglass.store.compact import engine_room
 from watchglass.store.quoting import identifier, literal
+from watchglass.store.redacting import read_through, redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -229,35 +230,55 @@ class Logged:
     last: int
 
 
-def log_past(
-    folder: Folder, table: object, model: str, roles: Roles, *, label_delay: timedelta, version: str | None
-) -> Logged:
-    """Write a table's predictions and labels, with all roles known, as columnar segments."""
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A table as its rows may be written: how to read it, its columns, and what those that are left are."""
+
+    connection: duckdb.DuckDBPyConnection
+    past: Past
+    roles: Roles
+
+
+@contextmanager
+def redacted_past(folder: Folder, table: object, model: str, roles: Roles) -> Iterator[Redacted]:
+    """Open a table, with all roles known, through the rules of redaction in force; raises `StoreError` where they cannot be known."""
+    redactor = redactor_of(folder)
     with engine_room() as connection, past(connection, table) as opened:
-        kinds = dict(opened.columns)
-        features = [name for name, _ in opened.features(roles)]
-        at = moment_of(roles.time or "", kinds[roles.time or ""])
-        ident = (
-            f"CAST({identifier(roles.id)} AS VARCHAR)"
-            if roles.id
-            else f"{literal(new_hex() + ':')} || row_number() OVER ()"
-        )
-        connection.execute(
-            f'CREATE TEMP TABLE chosen AS SELECT *, {ident} AS "wg id", {at} AS "wg time" FROM {opened.source}'
-        )
-        edges = connection.execute('SELECT epoch_us(min("wg time")), epoch_us(max("wg time")) FROM chosen').fetchone()
-        used = dict.fromkeys(name for name in (roles.prediction, roles.score, *roles.tags, *features) if name)
-        columns = ", ".join(identifier(name) for name in ("wg id", "wg time", *used))
-        named = {"id": "wg id", "time": "wg time", "prediction": roles.prediction, "score": roles.score}
-        about = {"model": model, "version": version, "environment": "live"}
-        served = {**about, "kind": "predictions", "columns": named, "features": features, "tags": list(roles.tags)}
-        rows = _segment(folder, connection, f"SELECT {columns} FROM chosen", served)
-        labelled = 0
-        if roles.label:
-            label, late = identifier(roles.label), label_delay // timedelta(microseconds=1)
-            known = f'SELECT "wg id", "wg time" + to_microseconds({late}) AS "wg time", {label} FROM chosen WHERE {label} IS NOT NULL'
-            told = {**about, "kind": "labels", "columns": {"id": "wg id", "time": "wg time", "label": roles.label}}
-            labelled = _segment(folder, connection, known, told)
+        try:
+            source, columns, left = read_through(connection, opened.source, opened.columns, (model, roles, redactor))
+        except duckdb.Error as error:
+            message = f"the table cannot be read: {str(error).splitlines()[0]}"
+            raise BadInput(message) from error
+        yield Redacted(connection, Past(source, tuple(columns), opened.rows), left)
+
+
+def log_past(folder: Folder, table: Redacted, model: str, *, label_delay: timedelta, version: str | None) -> Logged:
+    """Write a table's predictions and labels as columnar segments."""
+    connection, opened, roles = table.connection, table.past, table.roles
+    kinds = dict(opened.columns)
+    features = [name for name, _ in opened.features(roles)]
+    at = moment_of(roles.time or "", kinds[roles.time or ""])
+    ident = (
+        f"CAST({identifier(roles.id)} AS VARCHAR)"
+        if roles.id
+        else f"{literal(new_hex() + ':')} || row_number() OVER ()"
+    )
+    connection.execute(
+        f'CREATE TEMP TABLE chosen AS SELECT *, {ident} AS "wg id", {at} AS "wg time" FROM {opened.source}'
+    )
+    edges = connection.execute('SELECT epoch_us(min("wg time")), epoch_us(max("wg time")) FROM chosen').fetchone()
+    used = dict.fromkeys(name for name in (roles.prediction, roles.score, *roles.tags, *features) if name)
+    columns = ", ".join(identifier(name) for name in ("wg id", "wg time", *used))
+    named = {"id": "wg id", "time": "wg time", "prediction": roles.prediction, "score": roles.score}
+    about = {"model": model, "version": version, "environment": "live"}
+    served = {**about, "kind": "predictions", "columns": named, "features": features, "tags": list(roles.tags)}
+    rows = _segment(folder, connection, f"SELECT {columns} FROM chosen", served)
+    labelled = 0
+    if roles.label:
+        label, late = identifier(roles.label), label_delay // timedelta(microseconds=1)
+        known = f'SELECT "wg id", "wg time" + to_microseconds({late}) AS "wg time", {label} FROM chosen WHERE {label} IS NOT NULL'
+        told = {**about, "kind": "labels", "columns": {"id": "wg id", "time": "wg time", "label": roles.label}}
+        labelled = _segment(folder, connection, known, told)
     first, last = edges or (0, 0)
     return Logged(rows, labelled, first, last)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -12,7 +12,8 @@ from duckdb.func import FunctionNullHandling
 
 from watchglass.capture.redaction import text_of
 from watchglass.capture.redaction_rules import GONE
-from watchglass.errors import BadInput
+from watchglass.errors import BadInput, StoreError
+from watchglass.receive.redacting import Guard
 from watchglass.store.compact import engine_room
 from watchglass.store.folder import sync_file
 from watchglass.store.quoting import identifier, literal
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from watchglass.capture.redaction import Redactor
+    from watchglass.store.folder import Folder
+    from watchglass.store.history import Roles
 
 _ROLES: Final = ("prediction", "score", "label", "id")
 _TEXT: Final = "VARCHAR"
@@ -33,6 +36,14 @@ class Covered:
     select: str
     gone: frozenset[str]
     texts: frozenset[str]
+
+
+def redactor_of(folder: Folder) -> Redactor | None:
+    """Give the rules of redaction of a store and of this process; raises `StoreError` where they cannot be known."""
+    try:
+        return Guard(str(folder.root)).redactor()
+    except OSError as error:
+        raise StoreError(str(error)) from None
 
 
 def fields(
@@ -118,6 +129,36 @@ def _texted(verbs: Sequence[Callable[[object], object]]) -> Callable[[object], s
         return None if kept is None or kept is GONE else text_of(kept)
 
     return text
+
+
+def read_through(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    columns: Sequence[tuple[str, str]],
+    about: tuple[str, Roles, Redactor | None],
+) -> tuple[str, Sequence[tuple[str, str]], Roles]:
+    """Read a table whose columns have roles through the rules; a column that is dropped is there no more.
+
+    Gives the relation, its columns with their types, and the roles of those that are left.
+    """
+    model, roles, redactor = about
+    taken = roles.named()
+    features = roles.features
+    if features is None:
+        features = tuple(name for name, _ in columns if name not in taken)
+    named = {"prediction": roles.prediction, "score": roles.score, "label": roles.label, "id": roles.id}
+    chosen = fields(named, features, roles.tags)
+    if redactor is None or not touched(redactor, model, chosen):
+        return relation, columns, roles
+    how = covered(connection, relation, model, chosen, redactor)
+    kinds = [(name, _TEXT if name in how.texts else kind) for name, kind in columns if name not in how.gone]
+    left = replace(
+        roles,
+        **{role: None if name in how.gone else name for role, name in named.items()},
+        tags=tuple(name for name in roles.tags if name not in how.gone),
+        features=tuple(name for name in features if name not in how.gone),
+    )
+    return f"(SELECT {how.select} FROM {relation})", kinds, left
 
 
 def redact_frame(path: str, about: Mapping[str, object], redactor: Redactor) -> dict[str, object] | None:

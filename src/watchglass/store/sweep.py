@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from watchglass.store import catalog as c
 from watchglass.store import graph
 from watchglass.store.artifacts.sweeping import sweep_if_due
+from watchglass.store.exchange.arriving import sweep_arrived
 from watchglass.store.folder import sync_folder
 from watchglass.store.losses import take_over
 from watchglass.store.parquet import delete
@@ -38,6 +39,7 @@ def sweep(folder: Folder, engine: Engine, now: float | None = None) -> int:
     gone += _drafts(folder, moment)
     gone += sweep_if_due(folder, engine, moment)
     gone += take_over(folder, engine)
+    gone += sweep_arrived(folder)
     _old_names(folder, engine, moment)
     return gone
 

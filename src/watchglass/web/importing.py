@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
-from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from watchglass.errors import BadInput
+from watchglass.store.exchange.arriving import arriving, sweep_arrived
 from watchglass.store.exchange.foreign import Foreign, import_file
 from watchglass.store.exchange.importing import Imported
 from watchglass.store.history import Roles
@@ -58,6 +57,7 @@ _ANSWERS: Final[dict[int | str, dict[str, object]]] = {
 def router(ingest: Ingest) -> APIRouter:
     """Make the route of a store that may be written."""
     routes = APIRouter(prefix=urls.API, tags=["recording"])
+    sweep_arrived(ingest.folder)
     alone = asyncio.Lock()  # one at a time, so that a server needs the memory of one
 
     @routes.post("/import", response_model=Imported, responses=_ANSWERS, openapi_extra=_BODY)
@@ -86,13 +86,14 @@ def router(ingest: Ingest) -> APIRouter:
             from_here(request)
             _refuse(request, name, model)
             announced(request, ingest.limits.frame)
-            room = ingest.folder.scratch / f"import-{uuid4().hex}"
+            held = ExitStack()
             try:
+                room = await run_in_threadpool(held.enter_context, arriving(ingest.folder))
                 path = await _arrived(ingest, request, room, name)
                 async with alone:
                     return await run_in_threadpool(_taken, ingest.folder, path, what)
             finally:
-                await run_in_threadpool(partial(shutil.rmtree, room, ignore_errors=True))
+                await run_in_threadpool(held.close)
 
         return await answered(request, work())
 
@@ -116,7 +117,6 @@ def _refuse(request: Request, name: str, model: str) -> None:
 
 async def _arrived(ingest: Ingest, request: Request, room: Path, name: str) -> Path:
     """Write a body to the disk as it comes, bounded as a frame is."""
-    await run_in_threadpool(partial(room.mkdir, parents=True))
     path = room / name
     with path.open("xb") as file:
         async for piece in pieces(request, ingest.limits.frame, ingest.limits.patience):

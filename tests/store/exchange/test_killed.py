@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -85,3 +86,51 @@ def test_what_was_killed_and_begun_again_is_in_the_store_once(exported, tmp_path
         assert opened.sql("SELECT count(*) AS n FROM label_history").rows() == [{"n": 3}]
         opened.compact()
         assert opened.label_coverage("a").predictions == 50
+
+
+AT_ONCE = """
+import sys
+from pathlib import Path
+from watchglass.reading import Store
+
+with Store(sys.argv[1]) as store:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    done = store.import_(sys.argv[2], **eval(sys.argv[3]))
+    print(done.files, done.already, done.rows, flush=True)
+"""
+
+
+@pytest.mark.parametrize("what", ["an export", "a file"])
+def test_of_two_that_import_the_same_at_once_one_takes_each_file_and_the_other_says_it_was_taken(
+    exported, tmp_path, what
+):
+    if what == "a file":
+        path, given, files = tmp_path / "rows.csv", {"model": "m", "id": "i", "time": "t"}, 1
+        path.write_text("i,t,x\n" + "".join(f"{n},{1.7e9 + n},{n / 7}\n" for n in range(5000)))
+    else:
+        path, given, files = exported, {}, len(json.loads((exported / "manifest.json").read_text())["files"])
+    Store(tmp_path / "new", create=True).close()
+    command = [sys.executable, "-c", AT_ONCE, str(tmp_path / "new"), str(path), repr(given)]
+    both = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    try:
+        for process in both:
+            assert process.stdout.readline() == "ready\n"
+        for process in both:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        told = [process.communicate(timeout=300) for process in both]
+    finally:
+        for process in both:
+            process.kill()
+            process.wait()
+    assert [err for _, err in told] == ["", ""]
+    counts = [tuple(map(int, out.split())) for out, _ in told]
+    assert sum(taken for taken, _, _ in counts) == files
+    assert all(taken + already == files for taken, already, _ in counts)
+    if what == "a file":
+        with Store(tmp_path / "new") as store:
+            assert store.sql("SELECT count(*) AS n FROM predictions").rows() == [{"n": 5000}]

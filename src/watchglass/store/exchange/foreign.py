@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from watchglass.errors import BadInput, StoreError
-from watchglass.receive.redacting import Guard
+from watchglass.errors import BadInput
 from watchglass.store import history
 from watchglass.store.columns import SQL_TYPES
 from watchglass.store.compact import engine_room
 from watchglass.store.exchange import delta
 from watchglass.store.exchange.importing import Imported, imported, note_import
+from watchglass.store.exchange.redacted_rows import withheld
 from watchglass.store.exchange.tables import KINDS
-from watchglass.store.exchange.taking import KEYS, TOLD, Done, Rows, take_rows, taken
+from watchglass.store.exchange.taking import KEYS, TOLD, AlreadyTakenError, Done, Rows, take_rows, taken
 from watchglass.store.exchange.written import line_reader
-from watchglass.store.history import Roles
 from watchglass.store.lines import RAW_KEPT, Rejected, each_told
 from watchglass.store.quoting import identifier, literal
-from watchglass.store.redacting import covered, fields, touched
+from watchglass.store.redacting import read_through, redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from watchglass.capture.redaction import Redactor
     from watchglass.store.folder import Folder
+    from watchglass.store.history import Roles
 
 TABLES: Final = ("predictions", "labels")
 _LINES: Final = (".jsonl", ".ndjson")
@@ -80,6 +80,8 @@ def import_file(
             connection.execute("SET preserve_insertion_order = true")  # a row without an id is known by its place
             opened = _opened(connection, source, stack)
             done = _take(folder, engine, connection, source, (what, key, redactor, opened))
+    except AlreadyTakenError:
+        return Imported(called, 0, 0, 0, 1)
     except duckdb.Error as error:
         message = f"{called!r} cannot be taken in: {str(error).splitlines()[0]}"
         raise BadInput(message) from error
@@ -88,14 +90,6 @@ def import_file(
     result = imported(called, done)
     note_import(engine, result, {"table": what.table, "model": what.model})
     return result
-
-
-def redactor_of(folder: Folder) -> Redactor | None:
-    """Give the rules of redaction of a store and of this process; raises `StoreError` where they cannot be known."""
-    try:
-        return Guard(str(folder.root)).redactor()
-    except OSError as error:
-        raise StoreError(str(error)) from None
 
 
 def _content(source: Path) -> str:
@@ -124,9 +118,8 @@ def _take(
 ) -> Done:
     what, key, redactor, (relation, columns) = about
     roles = _roles(what, columns)
-    told = [_withheld(item) if redactor is not None else item for item in _lost(connection, relation, source)]
-    if redactor is not None:
-        relation, columns, roles = _redacted(connection, relation, columns, (what, roles, redactor))
+    told = [withheld(item) if redactor is not None else item for item in _lost(connection, relation, source)]
+    relation, columns, roles = read_through(connection, relation, columns, (what.model, roles, redactor))
     stem = key.removeprefix(KEYS).partition(":")[0]
     rows = (_predictions if what.table == "predictions" else _labels)(relation, dict(columns), roles, what, stem)
     count, rejected = take_rows(folder, engine, connection, rows, key, told)
@@ -183,10 +176,6 @@ def _lost(connection: duckdb.DuckDBPyConnection, relation: str, source: Path) ->
     ]
 
 
-def _withheld(item: Rejected) -> Rejected:
-    return replace(item, reason="the line has no form; rules of redaction withhold it", raw=None)
-
-
 def _roles(what: Foreign, columns: Sequence[tuple[str, str]]) -> Roles:
     """Say which column is what: as named, else by the usual names."""
     given = what.roles
@@ -212,31 +201,6 @@ def _roles(what: Foreign, columns: Sequence[tuple[str, str]]) -> Roles:
         )
         raise BadInput(message)
     return replace(roles, label=None)
-
-
-def _redacted(
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
-    columns: Sequence[tuple[str, str]],
-    about: tuple[Foreign, Roles, Redactor],
-) -> tuple[str, Sequence[tuple[str, str]], Roles]:
-    """Read a file through the rules of redaction; a column that is dropped is there no more."""
-    what, roles, redactor = about
-    features = _features(roles, columns)
-    named = {"prediction": roles.prediction, "score": roles.score, "label": roles.label, "id": roles.id}
-    chosen = fields(named, features, roles.tags)
-    if not touched(redactor, what.model, chosen):
-        return relation, columns, roles
-    how = covered(connection, relation, what.model, chosen, redactor)
-    kinds = [(name, "VARCHAR" if name in how.texts else kind) for name, kind in columns if name not in how.gone]
-    kept = {role: None if name in how.gone else name for role, name in named.items()}
-    left = Roles(
-        time=roles.time,
-        **kept,
-        tags=tuple(name for name in roles.tags if name not in how.gone),
-        features=tuple(name for name in features if name not in how.gone),
-    )
-    return f"(SELECT {how.select} FROM {relation})", kinds, left
 
 
 def _features(roles: Roles, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:

@@ -17,15 +17,29 @@ from watchglass.errors import BadInput
 from watchglass.store.compact import engine_room
 from watchglass.store.exchange import graph_rows, settings_rows
 from watchglass.store.exchange.manifest import FILE, Entry, Manifest, read
+from watchglass.store.exchange.redacted_graph import redacted
+from watchglass.store.exchange.redacted_rows import through, withheld
 from watchglass.store.exchange.ruled import OF
 from watchglass.store.exchange.tables import KINDS, Format, Kind, chosen
-from watchglass.store.exchange.taking import KEYS, Done, Rows, alone, mark, take_rows, taken
+from watchglass.store.exchange.taking import (
+    KEYS,
+    AlreadyTakenError,
+    Done,
+    Rows,
+    alone,
+    mark,
+    require_new,
+    require_unknown,
+    take_rows,
+    taken,
+)
 from watchglass.store.exchange.written import csv_reader, field_text, inward, line_reader, shape_of_lines, typed
 from watchglass.store.graph import take_in
 from watchglass.store.life.audit import note
 from watchglass.store.lines import RAW_KEPT, Rejected, each_told
 from watchglass.store.parquet import sum_of
 from watchglass.store.quoting import identifier, literal
+from watchglass.store.redacting import redactor_of
 from watchglass.store.schemas.aside import keep_aside
 from watchglass.store.transactions import writing
 
@@ -42,18 +56,24 @@ _TOLD: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was taken in: from where, how many files and rows, how many rows could not be, how many files had been before."""
+    """What was taken in: from where, how many files and rows, how many rows could not be, how many files had been before.
+
+    `notes` say what is to be done now that rules of redaction came in.
+    """
 
     source: str
     files: int
     rows: int
     rejected: int
     already: int
+    notes: tuple[str, ...] = ()
 
 
 def imported(source: object, done: Done) -> Imported:
     """Say what an import came to."""
-    return Imported(str(source), done.files, done.rows, sum(item.rows for item in done.rejected), done.already)
+    return Imported(
+        str(source), done.files, done.rows, sum(item.rows for item in done.rejected), done.already, done.notes
+    )
 
 
 def import_export(
@@ -74,14 +94,16 @@ def import_export(
     labelled = "labels" in wanted
     known, done, total = taken(engine, list(keys.values())), Done(), sum(entry.rows for entry in entries)
     moved = 0
+    if entries and entries[0].table == "settings" and keys[entries[0].path] not in known:
+        done.notes = _check_rules(folder, source, manifest.format, entries[0])
     for entry in entries:
-        if keys[entry.path] in known:
+        about = entry if labelled else replace(entry, ruled=None)  # its labels are to be made here
+        try:
+            require_unknown(keys[entry.path], known)
+            rows, rejected = _take(folder, engine, source, (manifest.format, about, keys[entry.path]))
+        except AlreadyTakenError:
             done.already += 1
         else:
-            _check(source, entry)
-            with engine_room() as connection:
-                about = entry if labelled else replace(entry, ruled=None)  # its labels are to be made here
-                rows, rejected = _take(folder, engine, connection, source, (manifest.format, about, keys[entry.path]))
             done.files, done.rows = done.files + 1, done.rows + rows
             done.rejected += [Rejected("", None, "", None, item.rows) for item in rejected]
         moved += entry.rows
@@ -91,6 +113,15 @@ def import_export(
     if done.files:
         note_import(engine, result, {"export": manifest.id})
     return result
+
+
+def _check_rules(folder: Folder, source: Path, form: Format, entry: Entry) -> tuple[str, ...]:
+    """Say what the rules of redaction that come in ask for; raises `BadInput` where they cannot be held here, before anything is written."""
+    _check(source, entry)
+    with engine_room() as connection:
+        relation, _ = opened(connection, KINDS[entry.table], (), form, str(source / entry.path))
+        found = dict(connection.execute(f"SELECT name, value FROM {relation}").fetchall())
+    return settings_rows.check_rules(folder, found.get("redaction"), str(source))
 
 
 def _place(entry: Entry) -> tuple[int, int]:
@@ -134,24 +165,23 @@ def _check(source: Path, entry: Entry) -> None:
         raise BadInput(message)
 
 
-def _take(
-    folder: Folder,
-    engine: Engine,
-    connection: duckdb.DuckDBPyConnection,
-    source: Path,
-    what: tuple[Format, Entry, str],
-) -> tuple[int, list[Rejected]]:
+def _take(folder: Folder, engine: Engine, source: Path, what: tuple[Format, Entry, str]) -> tuple[int, list[Rejected]]:
     form, entry, key = what
-    path = str(source / entry.path)
-    kind = _as_then(connection, KINDS[entry.table], form, path)
-    both = (("features", entry.features), ("tags", entry.tags)) if kind.nested else ()
-    nested = tuple((role, fields) for role, fields in both if fields)
+    _check(source, entry)
+    path, redactor = str(source / entry.path), redactor_of(folder)
     try:
-        relation, told = opened(connection, kind, nested, form, path)
-        if kind.rows:
-            rows = Rows(kind, entry.model or "", relation, nested, entry.path, entry.ruled)
+        with engine_room() as connection:
+            kind = _as_then(connection, KINDS[entry.table], form, path)
+            both = (("features", entry.features), ("tags", entry.tags)) if kind.nested else ()
+            nested = tuple((role, fields) for role, fields in both if fields)
+            relation, told = opened(connection, kind, nested, form, path)
+            told = told if redactor is None else [withheld(item) for item in told]
+            if not kind.rows:
+                return _take_graph(folder, engine, connection, kind, (relation, entry, key, told))
+            model = entry.model or ""
+            relation, nested = through(connection, relation, kind, (model, nested, redactor))
+            rows = Rows(kind, model, relation, nested, entry.path, entry.ruled)
             return take_rows(folder, engine, connection, rows, key, told)
-        return _take_graph(folder, engine, connection, kind, (relation, entry, key, told))
     except duckdb.Error as error:
         message = f"{path!r} cannot be read as {form}: {str(error).splitlines()[0]}"
         raise BadInput(message) from error
@@ -255,16 +285,18 @@ def _take_graph(
         for name, of in kind.columns
     )
     found = connection.execute(f"SELECT {shown} FROM {relation}").fetchall()
-    rows = [dict(zip(kind.names, row, strict=True)) for row in found]
+    whole = [dict(zip(kind.names, row, strict=True)) for row in found]
+    rows, left_out = redacted(kind.name, whole, redactor_of(folder), entry.path)
     with alone(engine) as lease, writing(engine) as transaction:
         lease.check(transaction)
+        require_new(transaction, key)
         put = (
             partial(settings_rows.put, folder)
             if kind.name == "settings"
             else partial(graph_rows.put, transaction, kind)
         )
         count, bad = put(rows, entry.path)
-        rejected = [*told, *bad]
+        rejected = [*told, *left_out, *bad]
         mark(transaction, key, count, sum(item.rows for item in rejected))
         keep_aside(transaction, rejected, int(time.time() * 1e6))
     return count, rejected

@@ -24,6 +24,7 @@ from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     import duckdb
     from sqlalchemy.engine import Connection, Engine
@@ -45,6 +46,10 @@ _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
 _TYPES: Final = {"DOUBLE": "number", "BOOLEAN": "boolean"}
 
 
+class AlreadyTakenError(Exception):
+    """Another process took the same in meanwhile."""
+
+
 @dataclass(slots=True)
 class Done:
     """What an import came to so far."""
@@ -53,6 +58,7 @@ class Done:
     rows: int = 0
     already: int = 0
     rejected: list[Rejected] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +116,25 @@ def take_rows(
     try:
         with alone(engine) as lease, writing(engine) as transaction:
             lease.check(transaction)
+            require_new(transaction, key)
             _publish(transaction, rows, written, rejected, key)
     except BaseException:
         if written is not None:
             parquet.delete(folder.tables / str(written["path"]))
         raise
     return count, rejected
+
+
+def require_unknown(key: str, known: AbstractSet[str]) -> None:
+    """Raise `AlreadyTakenError` for a key that is known."""
+    if key in known:
+        raise AlreadyTakenError
+
+
+def require_new(transaction: Connection, key: str) -> None:
+    """Raise `AlreadyTakenError` where another process was first."""
+    if transaction.execute(sa.select(c.ingested.c.key).where(c.ingested.c.key == key)).first() is not None:
+        raise AlreadyTakenError
 
 
 def mark(transaction: Connection, key: str, accepted: int, rejected: int) -> None:
