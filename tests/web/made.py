@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Never
 
 from watchglass.errors import UnknownName
 from watchglass.records import (
@@ -25,7 +26,12 @@ from watchglass.records import (
     SliceEvidence,
     TimelineEntry,
 )
+from watchglass.store.artifacts.known import Artifacts
+from watchglass.store.lineage.flags import Flags
+from watchglass.store.lineage.review import Review
 from watchglass.store.overview import Overview
+from watchglass.store.runs.components import Components
+from watchglass.store.runs.listing import Runs
 
 DAY = timedelta(days=1)
 FIRST = datetime(2026, 4, 23, tzinfo=UTC)
@@ -495,6 +501,27 @@ class Records:
                 return found
         names = [str(i.id) for i in self.known]
         raise UnknownName.named("incident", str(id), names, step="watchglass incidents")
+
+    def runs(self, component=None, **asked) -> Runs:
+        return Runs((), None)
+
+    def run(self, id: str, *, predictions: bool = True) -> Never:  # noqa: A002 - the settled name
+        raise UnknownName.named("run", id, [], step="watchglass runs")
+
+    def components(self, tag=None, owner=None, **asked) -> Components:
+        return Components((), None)
+
+    def artifacts(self, name=None, **asked) -> Artifacts:
+        return Artifacts((), None)
+
+    def impact(self, of: str, version=None, depth=None, **asked) -> Never:
+        raise UnknownName.named("artifact", of, [], step="watchglass runs")
+
+    def flags(self, **asked) -> Flags:
+        return Flags((), None)
+
+    def review(self, limit: int = 50, after: int = 0) -> Review:
+        return Review(0, 0, (), None, (), None)
 
     def last_window(self) -> datetime | None:
         return END if self.statuses else None

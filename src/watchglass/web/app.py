@@ -13,15 +13,20 @@ from watchglass.web import (
     asking,
     assets,
     audit,
+    compare_page,
     exporting,
     incidents_pages,
     jump,
     labels,
     lineage,
+    lineage_page,
     models_page,
     problems,
     questions,
+    review_page,
+    run_page,
     runs,
+    runs_pages,
     schemas,
     urls,
 )
@@ -47,12 +52,17 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
     )
     for part in (artifacts, models_page, incidents_pages, jump, api, audit, schemas, labels, questions, asking, exporting, runs, lineage):
         app.include_router(part.router(store))
+    for part in (runs_pages, lineage_page, compare_page):
+        app.include_router(part.router(store))
+    for part in (run_page, review_page):
+        app.include_router(part.router(store, writable=ingest is not None))
     if ingest is not None:
         from watchglass.web import flagging, forgetting, importing, keeping, saving, taking, tuning  # noqa: PLC0415 - costs only who takes events in
 
         app.include_router(taking.router(ingest, maintenance))
         app.include_router(saving.router(store))
         app.include_router(flagging.router(store))
+        app.include_router(review_page.forms(store))
         app.include_router(tuning.router(ingest.folder))
         app.include_router(forgetting.router(ingest.folder))
         app.include_router(artifacts.taking(ingest.folder))

@@ -1,4 +1,4 @@
-"""What was typed into the box → the page meant: an incident by its number, a model by its name."""
+"""What was typed into the box → the page meant: an incident by its number; a model, run, component or artifact by its name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
-from watchglass.errors import UnknownName
+from watchglass.errors import UnknownName, WatchglassError
 from watchglass.web import urls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from watchglass.web.reads import Reads
+
+_MOST = 1000
+_SHORTEST = 4
 
 
 def router(store: Reads) -> APIRouter:
@@ -32,10 +37,38 @@ def target(store: Reads, asked: str) -> str:
     names = [status.name for status in store.models()]
     if asked in names:
         return urls.model(asked)
+    found = _recorded(store, asked)
+    if found is not None:
+        return found
     digits = asked.lower().removeprefix("incident").strip(" #")
     if digits.isascii() and digits.isdigit():
         return urls.incident(store.incident(int(digits)).id)
-    starts = [name for name in names if name.lower().startswith(asked.lower())]
-    if len(starts) == 1:
-        return urls.model(starts[0])
-    raise UnknownName.named("model or incident", asked, names, step="watchglass models")  # noqa: TRY003 - a name and a step
+    return _begun(store, asked, names)
+
+
+def _begun(store: Reads, asked: str, models: Sequence[str]) -> str:
+    """Give the address of the one model, component or run whose name begins so; raises `UnknownName`."""
+    components = [one.name for one in store.components(limit=_MOST).components]
+    runs = [run.id for run in store.runs(limit=_MOST).runs] if len(asked) >= _SHORTEST else []
+    for names, address in ((models, urls.model), (components, urls.component), (runs, urls.run)):
+        near = [name for name in names if name.lower().startswith(asked.lower())]
+        if len(near) == 1:
+            return address(near[0])
+    noun = "model, run, component, artifact or incident"
+    raise UnknownName.named(noun, asked, [*models, *components], step="watchglass runs")
+
+
+def _recorded(store: Reads, asked: str) -> str | None:
+    """Give the address of the run with this id, of the component or the artifact of this name."""
+    if any(one.name == asked for one in store.components(limit=_MOST).components):
+        return urls.component(asked)
+    try:
+        return urls.run(store.run(asked, predictions=False).id)
+    except UnknownName:
+        pass
+    name, _, version = asked.partition("@")
+    try:
+        store.impact(name, version or None, 1, limit=1, predictions=False)
+    except WatchglassError:
+        return None
+    return urls.lineage(name, version or None)

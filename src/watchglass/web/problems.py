@@ -40,7 +40,7 @@ def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     said = str(error.detail) if isinstance(error, HTTPException) else _BROKEN
     if said == "Not Found":
-        said = f"there is no page {request.url.path!r}. Known: the models at {urls.INDEX}, the incidents at {urls.incidents()}."
+        said = f"there is no page {request.url.path!r}. Known: the models at {urls.INDEX}, the incidents at {urls.incidents()}, the runs at {urls.runs()}."
     response = _answer(request, status, said)
     if isinstance(error, HTTPException) and error.headers:
         response.headers.update(error.headers)

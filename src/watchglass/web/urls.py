@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 INDEX = "/"
+REVIEW = "/review"
+FLAG = "/flag"
+UNFLAG = "/unflag"
 JUMP = "/jump"
 API = "/api/v1"
 OPENAPI = "/api/v1/openapi.json"
@@ -53,6 +57,49 @@ def anchor(name: str) -> str:
 def model(name: str) -> str:
     """Give the address of a model's row on the first page."""
     return f"/#{quote(anchor(name), safe='')}"
+
+
+def runs(asked: Mapping[str, str | None] | None = None, *, twin: str = "") -> str:
+    """Give the address of the list of runs, of those that are asked for.
+
+    >>> runs({"component": "a b", "status": None})
+    '/runs?component=a+b'
+    """
+    return _asked("/runs", twin, asked or {})
+
+
+def run(ident: str, *, twin: str = "") -> str:
+    """Give the address of a run.
+
+    >>> run("a/b c", twin="json")
+    '/runs/a%2Fb%20c.json'
+    """
+    return f"/runs/{quote(ident, safe='')}" + (f".{twin}" if twin else "")
+
+
+def component(name: str, *, after: str | None = None, twin: str = "") -> str:
+    """Give the address of a component's history."""
+    return _asked(f"/components/{quote(name, safe='')}", twin, {"after": after})
+
+
+def lineage(of: str | None = None, version: str | None = None, *, depth: int | None = None, twin: str = "") -> str:
+    """Give the address of what an artifact or a run was made of, and of what came of it."""
+    return _asked("/lineage", twin, {"of": of, "version": version, "depth": None if depth is None else str(depth)})
+
+
+def compare(first: str | None = None, second: str | None = None, *, twin: str = "") -> str:
+    """Give the address of two runs side by side."""
+    return _asked("/compare", twin, {"a": first, "b": second})
+
+
+def review(*, after: int | None = None, twin: str = "") -> str:
+    """Give the address of the flagged outputs and the runs behind them."""
+    return _asked(REVIEW, twin, {"after": None if after is None else str(after)})
+
+
+def _asked(path: str, twin: str, asked: Mapping[str, str | None]) -> str:
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return path + (f".{twin}" if twin else "") + (f"?{query}" if query else "")
 
 
 def static(name: str, mark: str) -> str:

@@ -1,7 +1,12 @@
 // Keys for what Tab and the links do already: the pages are whole without this file.
 {
-  const rows = [...document.querySelectorAll("table.models tbody tr, .inbox li, table.slices tbody tr")];
+  const rows = [...document.querySelectorAll("table.models tbody tr, .inbox li, table.slices tbody tr, table.runs tbody tr, table.suspects tbody tr")];
   let at = -1;
+
+  for (const drawing of document.querySelectorAll(".roll")) {
+    const box = drawing.querySelector(".nd.self, .nd.asked");
+    if (box) drawing.scrollLeft = box.getBBox().x + box.getBBox().width / 2 - drawing.clientWidth / 2;
+  }
 
   const go = (step) => {
     if (!rows.length) return;
@@ -25,7 +30,7 @@
     dialog.className = "keys";
     dialog.setAttribute("aria-label", "Keys");
     const table = document.createElement("dl");
-    for (const [key, what] of [["/", "jump to a model or an incident"], ["j k", "next, previous row"], ["Enter", "open it"],
+    for (const [key, what] of [["/", "jump to a model, run, artifact or incident"], ["j k", "next, previous row"], ["Enter", "open it"],
       ["[ ]", "earlier, later days"], ["t", "light or dark"], ["?", "this list"], ["Esc", "close it"]]) {
       const term = document.createElement("dt");
       const meaning = document.createElement("dd");
