@@ -53,7 +53,10 @@ def records(connection: Connection, ids: Sequence[str], reads: Mapping[str, Iter
         for row in connection.execute(query.order_by(w.run, w.time, w.name, w.version)):
             written.setdefault(row.run, []).append(Read(row.name, row.version or None, row.rule, moment(row.time)))
         for row in connection.execute(sa.select(*(table[name] for name in names)).where(table.id.in_(part))):
-            read = sorted((one for one in reads.get(row.id, ()) if one.name), key=lambda one: (one.time, one.name))
+            read = sorted(
+                (one for one in reads.get(row.id, ()) if one.name),
+                key=lambda one: (one.time, one.name, one.version or ""),
+            )
             told = tuple(Read(one.name, one.version, one.known, moment(one.time)) for one in read)
             found[row.id] = _record(row, told, tuple(written.get(row.id, ())))
     return found

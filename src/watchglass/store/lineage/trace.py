@@ -13,7 +13,7 @@ from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
 from watchglass.store.lineage.names import unknown_output
 from watchglass.store.lineage.steps import Edge, records, shown
-from watchglass.store.lineage.upwards import distances, walk
+from watchglass.store.lineage.upwards import distances, walk_from
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -46,10 +46,10 @@ def trace(folder: Folder, engine: Engine, of: str, version: str | None = None, d
     checked_depth(depth)
     take_in(folder, engine)
     with engine.connect() as connection:
-        edges = walk(connection, START if version is None else WRITTEN, {"of": of, "version": version}, depth)
-        if not edges:
+        seed = START if version is None else WRITTEN
+        run, edges = walk_from(connection, seed, {"of": of, "version": version}, depth)
+        if run is None:
             raise unknown(connection, of, version)
-        run = next(iter(edges))
         near = {found: hops for found, hops in distances(edges, [run]).items() if depth is None or hops <= depth}
         recorded = records(connection, list(near), edges)
     steps = sorted(

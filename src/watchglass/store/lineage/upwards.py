@@ -22,24 +22,39 @@ SHALLOW: Final = 16
 """Up to so many hops the catalog counts them, a run once for each distance it is at; deeper, all is walked and then cut."""
 
 
-def walk(
-    connection: Connection, seeds: sa.Select[str], values: Mapping[str, object], depth: int | None = None
-) -> dict[str, list[Resolved]]:
-    """Give, of each run found, the seeds first, what it read and who made that; with `depth`, only of runs so near.
+def walk(connection: Connection, seeds: sa.Select[str], values: Mapping[str, object]) -> dict[str, list[Resolved]]:
+    """Give, of each run found, what it read and who made that.
 
     `seeds` is a statement made once, `values` are its parameters: what is built of it is built once.
     """
-    counted = depth is not None and depth <= SHALLOW
     found: dict[str, list[Resolved]] = {}
-    for row in connection.execute(_query(seeds, counted=counted), {**values, **({"depth": depth} if counted else {})}):
-        listed = found.setdefault(row.run, [])
-        if (one := resolved(row)) is not None:
-            listed.append(one)
+    for row in connection.execute(_query(seeds, counted=False, one=False), values):
+        _note(found, row)
     return found
 
 
+def walk_from(
+    connection: Connection, seed: sa.Select[str], values: Mapping[str, object], depth: int | None = None
+) -> tuple[str | None, dict[str, list[Resolved]]]:
+    """Give the one run that the walk begins at, None where there is none, and the same; with `depth`, only of runs so near."""
+    counted = depth is not None and depth <= SHALLOW
+    found: dict[str, list[Resolved]] = {}
+    first = None
+    query = _query(seed, counted=counted, one=True)
+    for row in connection.execute(query, {**values, **({"depth": depth} if counted else {})}):
+        first = row.first
+        _note(found, row)
+    return first, found
+
+
+def _note(found: dict[str, list[Resolved]], row: sa.Row[*tuple[object, ...]]) -> None:
+    listed = found.setdefault(row.run, [])
+    if (one := resolved(row)) is not None:
+        listed.append(one)
+
+
 @cache
-def _query(seeds: sa.Select[str], *, counted: bool) -> sa.Select[*tuple[object, ...]]:
+def _query(seeds: sa.Select[str], *, counted: bool, one: bool) -> sa.Select[*tuple[object, ...]]:
     up = _up(seeds, counted=counted)
     runs = sa.select(up.c.run).distinct().subquery() if counted else up
     kinds = _kinds()
@@ -53,6 +68,7 @@ def _query(seeds: sa.Select[str], *, counted: bool) -> sa.Select[*tuple[object, 
             sa.func.coalesce(r.c.time, links.c.time).label("time"),
             sa.case((r.c.name.is_not(None), marked(r))).label("marked"),
             links.c.upstream,
+            *([seeds.scalar_subquery().label("first")] if one else []),
         )
         .select_from(
             runs.join(kinds, sa.true())
