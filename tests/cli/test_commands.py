@@ -70,6 +70,7 @@ def test_every_command_has_help_and_the_list_is_as_documented():
         "flag",
         "forget",
         "history",
+        "impact",
         "import",
         "incidents",
         "labels",
@@ -91,6 +92,7 @@ def test_every_command_has_help_and_the_list_is_as_documented():
         "stale",
         "state",
         "status",
+        "trace",
         "unflag",
     ]
     for name in commands.commands:
