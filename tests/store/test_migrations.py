@@ -25,7 +25,17 @@ LATER = {
     "columns": ("purpose", "unit", "whole", "declared", "since"),
 }
 """Tables of the first version → columns that came later."""
-ENDINGS = ("_live", "_taken", "_by_time", "_by_component", "_by_parent", "_not_ok", "_by_artifact", "_by_run")
+ENDINGS = (
+    "_live",
+    "_taken",
+    "_by_time",
+    "_by_component",
+    "_by_parent",
+    "_not_ok",
+    "_by_artifact",
+    "_by_run",
+    "artifacts_by_name",
+)
 """Of the names of indexes that came later."""
 TABLES = (
     *("ingested", "drops", "column_changes", "repeats", "late_labels", "questions", "audit"),

@@ -176,6 +176,8 @@ artifacts = Table(
     Column("profile", Text),  # JSON
     Column("quarantined", BigInteger),  # µs
     sa.Index("artifacts_by_time", "time", "name", "version"),
+    sa.Index("artifacts_by_name", "name", "time", "version"),
+    _partial("artifacts_kept", "kept IS NOT NULL", "kept"),
 )
 flags = Table(
     "flags",

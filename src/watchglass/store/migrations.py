@@ -97,6 +97,8 @@ _INDEXES_OF_4: Final = (
     ("reads_by_time", "reads", ["name", "time", "version"], None),
     ("writes_by_time", "writes", ["name", "time", "version"], None),
     ("artifacts_by_time", "artifacts", ["time", "name", "version"], None),
+    ("artifacts_by_name", "artifacts", ["name", "time", "version"], None),
+    ("artifacts_kept", "artifacts", ["kept"], "kept IS NOT NULL"),
     ("model_versions_by_artifact", "model_versions", ["artifact", "artifact_version"], None),
     ("model_versions_by_run", "model_versions", ["run"], None),
 )

@@ -98,7 +98,7 @@ def engine_of(place: Elsewhere) -> Engine:
     engine = sa.create_engine(
         address,
         isolation_level="REPEATABLE READ",  # a reader sees one moment
-        # it compiles a walk of lineage for 0.2 s that is then over in 10 ms: measured with 40 runs, PostgreSQL 15
+        # a walk of lineage over 40 runs took 0.23 s with its compiler, 0.017 s without
         connect_args={"options": f"-c search_path={place.schema} -c timezone=UTC -c client_encoding=UTF8 -c jit=off"},
         pool_pre_ping=True,
     )
