@@ -34,6 +34,7 @@ NAMES = (
     "labels",
     "lookup",
     "looking",
+    "lineage",
     "exchange",
     "forget",
     "life",
