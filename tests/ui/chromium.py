@@ -24,11 +24,11 @@ QUIET = [
 
 
 @contextmanager
-def serving(store):
-    """Serve the pages of a store on a free port of this machine."""
+def serving(store, ingest=None):
+    """Serve the pages of a store on a free port of this machine; with `ingest` it takes events, and flags, in."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(store), log_level="warning", ws="none")
+        config = uvicorn.Config(create_app(store, ingest), log_level="warning", ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()

@@ -31,6 +31,13 @@ def test_from_the_first_page_to_the_incident_by_click(browser, address, scheme, 
         for words in ("clean, version 2", "site_scales", "features, version 4", "channel = scanner", "What to do next"):
             assert words in text
         assert page.locator("figure svg").count() >= 3
+        page.locator(".path a code").first.click()
+        page.wait_for_url("**/runs/*")
+        assert (
+            "The first run of clean, version 2 after version 1, ended without an error."
+            in page.locator(".lead").inner_text()
+        )
+        assert "It is behind incident 2." in page.locator(".lead").inner_text()
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == colour
 
 

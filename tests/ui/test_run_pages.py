@@ -11,6 +11,7 @@ from tests.ui.chromium import looking, serving
 from tests.web.pipeline_told import SCRIPT, tell
 from watchglass.reading import Store
 from watchglass.web import urls
+from watchglass.web.ingest import Ingest
 
 PAGES = ("runs", "run", "failed run", "run of a function", "long run", "component", "lineage", "compare", "review")
 OFTEN = {("light", 1280): PAGES[::2], ("dark", 400): PAGES[1::2]}
@@ -103,6 +104,24 @@ def test_keys_walk_the_runs(browser, told):
         page.keyboard.type("train")
         page.keyboard.press("Enter")
         page.wait_for_url("**/components/train")
+
+
+def test_an_output_is_flagged_and_the_flag_taken_back_without_script(browser, tmp_path):
+    ids = tell(tmp_path / "store")
+    ingest = Ingest(tmp_path / "store")
+    with Store(tmp_path / "store") as store, serving(store, ingest) as at, looking(browser, script=False) as page:
+        page.goto(at + urls.run(ids["clean 7"]))
+        page.get_by_text("Flag as wrong").click()
+        page.get_by_label("What is wrong").fill("harbour is dark")
+        page.get_by_role("button", name="Flag clean_images as wrong").click()
+        page.wait_for_url("**/runs/*#io")
+        assert "harbour is dark" in page.locator("table.io").inner_text()
+        assert page.locator(".nd.bad").count() == 1
+        page.goto(at + "/review")
+        page.get_by_role("button", name="Take the flag back of clean_images").click()
+        page.wait_for_url("**/review")
+        assert page.locator(".lead").inner_text() == "No output is flagged as wrong."
+    ingest.close()
 
 
 def test_an_empty_store_and_an_unknown_run_are_whole(browser, tmp_path):

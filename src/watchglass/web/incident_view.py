@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from watchglass.explain.wording import likely
 from watchglass.show import words
 from watchglass.show.evidence import the_slice
+from watchglass.show.run_words import short
+from watchglass.web import urls
 
 if TYPE_CHECKING:
     from watchglass.records import Cause, ColumnEvidence, Estimate, Incident, ModelStatus
 
-_RUN_SHOWN = 8
 _VERSION_SHOWN = 8
 _HEADLINE = 44
 _VERY_SURE, _SURE = 10.0, 2.0
@@ -94,16 +95,18 @@ def _from_cause(cause: Cause) -> list[Step]:
     steps = []
     if cause.kind != "artifact version":
         kind = "Component version" if cause.kind == "component version" else "Deployment"
-        steps.append(Step(kind, cause.what, checked.get("on the path", ""), link="#h-cause"))
+        link = urls.component(cause.name) if cause.kind == "component version" else "#h-cause"
+        steps.append(Step(kind, cause.what, checked.get("on the path", ""), link=link))
     if cause.run is not None:
         ran = f"{words.moment(cause.time)}, {checked.get('in time', 'before the onset')}"
-        steps.append(Step("Run", cause.run[:_RUN_SHOWN], ran, code=True, title=cause.run))
+        steps.append(Step("Run", short(cause.run), ran, code=True, link=urls.run(cause.run), title=cause.run))
     artifacts = cause.artifacts or (((cause.name, cause.version),) if cause.kind == "artifact version" else ())
     for name, version in artifacts[:1]:
         more = f"; {words.counted(len(artifacts) - 1, 'more', 'more')} with it" if len(artifacts) > 1 else ""
         shown = f"{words.cut(name, 24)}@{version[:_VERSION_SHOWN]}"
         kind = "Artifact version, the root"
-        steps.append(Step(kind, shown, f"read for the first time{more}", code=True, title=f"{name}@{version}"))
+        told = f"read for the first time{more}"
+        steps.append(Step(kind, shown, told, code=True, link=urls.lineage(name, version), title=f"{name}@{version}"))
     return steps
 
 

@@ -12,7 +12,7 @@ from watchglass.show import run_changes as changes
 from watchglass.show.durations import chart
 from watchglass.show.lineage_graph import around, run_key
 from watchglass.show.run_story import Around, lead
-from watchglass.show.run_words import LOOKS, component, short, took, value
+from watchglass.show.run_words import LOOKS, component, listed, short, took, value
 from watchglass.web import run_view as view
 from watchglass.web import urls
 from watchglass.web.lineage_view import FLAGS, drawing, versions, wrong_in
@@ -112,7 +112,7 @@ def shown(store: Reads, found: Known) -> dict[str, object]:
         "before": found.summary,
         "rows": rows,
         "same": 0 if diff is None or found.before is None else changes.same(diff, found.before, run),
-        "unknown": () if diff is None else diff.unknown,
+        "unknown": "" if diff is None else listed(list(diff.unknown), most=4),
         "source": changes.source_parts(None if diff is None else diff.source),
         "touches": view.touches(run, makers, found.impact, flags, quarantined),
         "tests": view.tested(run, found.before),
