@@ -59,7 +59,8 @@ def expected(read, writes):
     later = [
         (when, w) for w, written, v, when in writes if (written, v) == (name, version) and when > time and w != run
     ]
-    if version and later and min(later)[1] * 90 * SECOND <= time * 100 * SECOND + SKEW:
+    known = any((written, v) == (name, version) and when <= time for _, written, v, when in writes)
+    if version and not known and later and min(later)[1] * 90 * SECOND <= time * 100 * SECOND + SKEW:
         return min(later)[1]
     return max(mine)[1] if mine else None
 

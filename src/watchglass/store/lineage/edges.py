@@ -1,7 +1,7 @@
 """A read → the run that made what was read, and by which rule that is known; looked up when asked, so it may come in any order.
 
-1. content: the newest write of that name and version before the read. Where there is none, the oldest one after it, if its
-   run had begun by then: a run may say what it wrote when it is over.
+1. content: the newest write of that name and version before the read. Where nobody had written it by then, the oldest one
+   after it, if its run had begun: a run may say what it wrote when it is over.
 2. time: the newest write of that name before the read, of whatever version: for a read that knows the name alone, and for a
    version that nobody is known to have written.
 3. declared: a run that was named as upstream, with no data between.
@@ -58,13 +58,20 @@ def marked(r: sa.FromClause) -> Text:
 
 
 def _resolved(r: sa.FromClause, shown: Callable[[Text, str], Text]) -> Text:
-    w, p = c.writes.alias(), c.runs.alias()
+    w, x, p = c.writes.alias(), c.writes.alias(), c.runs.alias()
     before = (w.c.time <= r.c.time) & ((w.c.run != r.c.run) | (w.c.time < r.c.time))
     same = (w.c.name == r.c.name) & (w.c.version == r.c.version)
     later = sa.select(w.c.run).where(same, w.c.time > r.c.time, w.c.run != r.c.run)
+    nobody = (
+        ~sa.select(x.c.run)
+        .where(x.c.name == r.c.name, x.c.version == r.c.version, x.c.time <= r.c.time)
+        .correlate(r)
+        .exists()
+    )
     begun = sa.select(shown(p.c.id, "c")).where(
         p.c.id == later.order_by(w.c.time, w.c.run).limit(1).correlate(r).scalar_subquery(),
         p.c.started <= r.c.time + SKEW,
+        nobody,
     )
 
     def newest(letter: str, *where: sa.ColumnElement[bool]) -> Text:
