@@ -10,7 +10,7 @@
     ├── BadInput (ValueError)             a value, file or column that cannot be taken as it is
     ├── NotEmpty (ValueError)             a replay into a model that has rows
     ├── QueryRefused (ValueError)         a question that is not exactly one SELECT
-    ├── Blocked (RuntimeError)            a test of level block failed before or after a component
+    ├── Blocked (RuntimeError)            a test of level block failed around a component; it read what was retracted
     ├── ServiceFailed (RuntimeError)      the demonstration's service did not start or answer (demo/client.py)
     └── MissingLibrary (ImportError)      an optional library is not installed
 """
@@ -73,7 +73,7 @@ class QueryRefused(WatchglassError, ValueError):
 
 
 class Blocked(WatchglassError, RuntimeError):
-    """A test of level block failed before a component began, or after it had ended."""
+    """A test of level block failed before a component began or after it had ended, or a run that wants so read what was retracted."""
 
 
 class MissingLibrary(WatchglassError, ImportError):

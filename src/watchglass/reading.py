@@ -19,7 +19,6 @@ from watchglass.store.folder import prepare
 from watchglass.store.foreign.opened import Moving
 from watchglass.store.history import Roles
 from watchglass.store.labels.coverage import Asked, coverage
-from watchglass.store.life.audit import audits
 from watchglass.store.life.backup import backup
 from watchglass.store.life.retention import Expired, expire
 from watchglass.store.lineage.opened import Lineage
@@ -33,6 +32,7 @@ from watchglass.store.reader import close_reader
 from watchglass.store.runs.opened import Reviewing
 from watchglass.store.schemas.registered import schema_of
 from watchglass.store.schemas.rejections import rejections
+from watchglass.store.subjects.opened import Following
 from watchglass.store.transactions import connect
 from watchglass.store.tuning import document, set_setting, settings_of
 from watchglass.store.upkeep import Kept, keep
@@ -48,14 +48,13 @@ if TYPE_CHECKING:
     from watchglass.store.answers import Table
     from watchglass.store.doctor.visit import Report
     from watchglass.store.labels.coverage import Coverage
-    from watchglass.store.life.audit import Audits
     from watchglass.store.life.backups import Backup
     from watchglass.store.life.forget import Forgotten
     from watchglass.store.schemas.registered import Schema
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Store(Keeping, Exchanging, Moving, Reviewing, Lineage):
+class Store(Keeping, Exchanging, Moving, Reviewing, Lineage, Following):
     """An open store: everything recorded in a folder, asked by question."""
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
@@ -326,13 +325,6 @@ class Store(Keeping, Exchanging, Moving, Reviewing, Lineage):
         }
         about = asked(**what, who=who, reason=reason)
         return forget(self._folder, self._engine, about, dry=dry, progress=progress)
-
-    def audits(self, action: str | None = None, *, limit: int = 100, after: int | None = None) -> Audits:
-        """List what was done to the store's data (forget, retention, restore, import), newest first, as records.
-
-        At most `limit` (1 to 1,000), those older than the one with the id `after`.
-        """
-        return audits(self._engine, action=action, limit=limit, after=after)
 
     def settings(self) -> dict[str, object]:
         """Give the store's settings: enabled, level and sampling, which running processes heed, and retention; what is not set is not there."""

@@ -83,6 +83,8 @@ def test_every_command_has_help_and_the_list_is_as_documented():
         "replay",
         "rerun",
         "restore",
+        "retract",
+        "retracted",
         "review",
         "runs",
         "save-question",
@@ -92,6 +94,8 @@ def test_every_command_has_help_and_the_list_is_as_documented():
         "stale",
         "state",
         "status",
+        "subjects",
+        "tag",
         "trace",
         "unflag",
     ]

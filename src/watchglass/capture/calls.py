@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from watchglass.capture import checks, drops, recorder
 from watchglass.capture.code import Code
-from watchglass.capture.runs import Run, surroundings
+from watchglass.capture.runs import Run, of_subjects, surroundings
 from watchglass.capture.times import now
 from watchglass.errors import Blocked
 
@@ -41,6 +41,21 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
+class Flow:
+    """Of whom the artifacts are, by name, and what follows where one carries a tag that was retracted: warn or block."""
+
+    subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    on_retracted: str = "warn"
+
+    @classmethod
+    def of(cls, subjects: object, on_retracted: object) -> Flow:
+        """Check both; raises `BadInput`."""
+        if subjects is None and on_retracted == "warn":
+            return cls()
+        return cls(of_subjects().tags_by_name(subjects), of_subjects().checked_reaction(on_retracted))
+
+
+@dataclass(frozen=True, slots=True)
 class Component:
     """A decorated function: what its runs are called, which of its values they read and write, and what tests them."""
 
@@ -57,6 +72,7 @@ class Component:
     watched: CodeType | None
     """The code whose local variables are wanted at its return; None where none are."""
     keep: str | None = None
+    flow: Flow = Flow()
     _code: list[Code] = field(default_factory=list)
 
     def begin(self, arguments: tuple[object, ...], keywords: Mapping[str, object]) -> Run:
@@ -71,6 +87,7 @@ class Component:
             self._code.extend([made] if made is not None else [])
         code = self._code[0] if self._code else None
         run = Run(self.name, None, self.version, surroundings(self.budget, code, self.keep))
+        run.subjects, run.on_retracted = self.flow.subjects, self.flow.on_retracted
         run.start()
         if here.disabled and not self.before:
             return run
@@ -78,7 +95,11 @@ class Component:
             why = f"what component {self.name!r} reads is unknown"
             bound = drops.shielded("read", why, partial(self._bound, arguments, keywords), None)
             if bound is not None:
-                drops.shielded("read", why, partial(self._read, run, bound), None)
+                try:
+                    drops.shielded("read", why, partial(self._read, run, bound), None)
+                except Blocked as error:
+                    run.end(error)
+                    raise
                 self._tested(run, "before", bound)
         return run
 
@@ -137,10 +158,12 @@ class Component:
 
     def _wrote(self, run: Run, result: object, local: Local) -> None:
         why = f"what component {self.name!r} writes is unknown"
-        if self.watched is not None and (self.named.input_vars or self.named.output_vars):
-            drops.shielded("write", why, partial(self._variables, run, local), None)
-        if self.named.outputs:
-            drops.shielded("write", why, partial(self._write, run, result), None)
+        try:
+            if self.watched is not None and (self.named.input_vars or self.named.output_vars):
+                drops.shielded("write", why, partial(self._variables, run, local), None)
+        finally:  # what it wrote is recorded though a variable that it read stops it
+            if self.named.outputs:
+                drops.shielded("write", why, partial(self._write, run, result), None)
 
     def _variables(self, run: Run, local: Local) -> None:
         """Record what local variables hold at return; of a parameter the value was read as it came in."""

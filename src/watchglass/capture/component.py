@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 from watchglass import settings
 from watchglass.capture import checks, drops
 from watchglass.capture.budget import checked_budget
-from watchglass.capture.calls import Component, Named
+from watchglass.capture.calls import Component, Flow, Named
 from watchglass.capture.events import name as checked
 from watchglass.capture.events import optional_name, present
 from watchglass.capture.locals import Catch, code_of, frame_of, names_of, renamed, values_of
@@ -45,6 +45,8 @@ def component(  # noqa: PLR0913 - the settled public face
     after: Iterable[Given] = (),
     budget: tuple[float | None, int | None] | None = None,
     keep: str | None = None,
+    subjects: Mapping[str, str | Iterable[str]] | None = None,
+    on_retracted: str = "warn",
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Record each call of the decorated function as a run of a component.
 
@@ -57,16 +59,18 @@ def component(  # noqa: PLR0913 - the settled public face
     None and no input; `watchglass rerun` gives them again. `input_vars` and `output_vars` name local variables of the function, or say {variable: the name it goes by}: they
     are read as they are when it returns, a parameter as it comes in, without a change to its body. `before` and
     `after` are tests (`wg.check`, any function): before, their parameters are the arguments of the call; after, the
-    local variables at return and `result`. `budget` and `keep` are as in `wg.run`.
+    local variables at return and `result`. `budget`, `keep` and `on_retracted` are as in `wg.run`. `subjects` says of
+    whom inputs and outputs are, by their names: {"rows": ["client-17"], "totals": []}; [] is nobody.
 
     Raises `BadInput`, here and not at a call, for a variable that the function does not have and for a test whose
-    parameter nothing has. A call raises `Blocked` when a test of level block fails.
+    parameter nothing has. A call raises `Blocked` when a test of level block fails, or as `on_retracted` says.
     """
     named = Named(tuple(_texts(inputs, "inputs")), tuple(map(str, _texts(outputs, "outputs"))))
     about = present({"description": description, "owner": owner, "tags": list(_texts(tags, "tags"))})
     title, given = checked(name, "the name of a component"), optional_name(version, "version")
     spent = checked_budget(budget)
     policy = None if keep is None else settings.resolve(settings.ARTIFACTS, keep)
+    flow = Flow.of(subjects, on_retracted)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if not callable(cast("object", function)):
@@ -88,7 +92,9 @@ def component(  # noqa: PLR0913 - the settled public face
         event = _event(function, title, about)
         wanted = code if seen.input_vars or seen.output_vars or last else None
         label = given or found[0]
-        made = Component(title, label, function, found, event, signature, seen, first, last, spent, wanted, policy)
+        made = Component(
+            title, label, function, found, event, signature, seen, first, last, spent, wanted, policy, flow
+        )
         return _wrapped(made, function)
 
     return decorate

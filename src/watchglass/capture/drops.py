@@ -23,6 +23,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from watchglass.errors import Blocked
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -88,9 +90,14 @@ def page(writer: str, counts: Mapping[str, int], moment: int) -> bytes:
 
 
 def shielded(why: str, text: str, verb: Callable[[], T], otherwise: T) -> T:
-    """Call what may fail inside the caller's process; a failure is counted under `why` and gives `otherwise`."""
+    """Call what may fail inside the caller's process; a failure is counted under `why` and gives `otherwise`.
+
+    Raises `Blocked` alone: who wanted to be stopped is.
+    """
     try:
         return verb()
+    except Blocked:
+        raise
     except Exception as error:  # noqa: BLE001 - the one blind place: the host's work goes on
         count(why, f"{text}: {type(error).__name__}: {error}")
         return otherwise

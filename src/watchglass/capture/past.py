@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from watchglass.capture import recorder
 from watchglass.capture.events import name as checked
 from watchglass.capture.events import optional_name, present, text_of
-from watchglass.capture.runs import Run, current_run, elsewhere
+from watchglass.capture.runs import Run, current_run, elsewhere, of_subjects
 from watchglass.capture.times import micros
 from watchglass.errors import BadInput
 
@@ -33,13 +33,16 @@ def log_run(  # noqa: PLR0913 - the settled public face
     version: str | None = None,
     error: str | None = None,
     parent: Run | str | None = None,
+    subjects: Mapping[str, str | Iterable[str]] | None = None,
 ) -> RunId:
     """Record a run that is over; gives its id.
 
     `inputs` and `outputs` are paths that exist (the file), other texts (names without content) and pairs
-    (name, value). `parent` defaults to the run around. Raises `BadInput` when it ended before it started,
-    for an unknown status, and for a value without a name.
+    (name, value). `parent` defaults to the run around. `subjects` says of whom they are, by name: {"rows": ["client-17"],
+    "totals": []}; [] is nobody. Raises `BadInput` when it ended before it started, for an unknown status, and for a
+    value without a name.
     """
+    of_whom = {} if subjects is None else of_subjects().tags_by_name(subjects)
     begun, over = micros(started, "started"), micros(ended, "ended")
     if over < begun:
         message = f"run {name!r} cannot end ({ended}) before it starts ({started}); are the two swapped?"
@@ -50,18 +53,30 @@ def log_run(  # noqa: PLR0913 - the settled public face
     around = current_run() if parent is None else parent
     made = Run(checked(name, "the name of a run's component"), params, optional_name(version, "version"))
     stands = made.around
+    reads = [stands.take(item, None).edge(begun) for item in _items(inputs, "inputs")]
+    writes = [stands.take(item, None).edge(over) for item in _items(outputs, "outputs")]
     event = made.event() | {
         **_place(made, around),
         "started": begun,
         "ended": over,
         "status": status,
         "error": error if error is None else text_of(error),
-        "reads": [stands.take(item, None).edge(begun) for item in _items(inputs, "inputs")],
-        "writes": [stands.take(item, None).edge(over) for item in _items(outputs, "outputs")],
+        "reads": reads,
+        "writes": writes,
         **stands.event(),
     }
     recorder.current().graph(present(event))
+    if of_whom:
+        _say_subjects(made.id, [*reads, *writes], of_whom)
     return made.id
+
+
+def _say_subjects(run: str, edges: Iterable[dict[str, object]], of_whom: Mapping[str, tuple[str, ...]]) -> None:
+    """Record of whom what it read and wrote is."""
+    for edge in edges:
+        tags, version = of_whom.get(str(edge["name"]), ()), cast("str | None", edge["version"])
+        for said in of_subjects().events(str(edge["name"]), version, tags, run, edge["time"]):
+            recorder.current().graph(said)
 
 
 def _place(made: Run, around: Run | str | None) -> dict[str, object]:

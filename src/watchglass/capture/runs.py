@@ -17,7 +17,7 @@ from watchglass.capture.times import now
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from contextvars import Token
     from types import ModuleType, TracebackType
     from typing import Self
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from watchglass.capture.beats import Beats
     from watchglass.capture.code import Code
     from watchglass.capture.queries import Query
+    from watchglass.capture.subjects import Mark
     from watchglass.capture.traceparent import Remote
     from watchglass.records import RunId
 
@@ -52,6 +53,13 @@ def quarantines() -> ModuleType:
     with whole:
         from watchglass.capture import quarantine  # noqa: PLC0415 - above
     return quarantine
+
+
+def of_subjects() -> ModuleType:
+    """Give the module that knows of whom data is."""
+    with whole:
+        from watchglass.capture import subjects  # noqa: PLC0415 - above
+    return subjects
 
 
 def beats() -> Beats:
@@ -131,6 +139,9 @@ class Run:
         self.around = surroundings() if around is None else around
         self._remote = remote
         self._quarantined = False
+        self.on_retracted = "warn"
+        self.subjects: Mapping[str, tuple[str, ...]] = {}
+        self.met: Mark | None = None
         self._tests: list[dict[str, object]] = []
         self._params = dict(params or {})
         self._metrics: dict[str, object] = {}
@@ -139,18 +150,35 @@ class Run:
         self._writes: list[dict[str, object]] = []
         self._token: Token[Run | None] | None = None
 
-    def read(self, thing: object, name: str | Query | None = None, keep: str | None = None) -> str | None:
+    def read(
+        self,
+        thing: object,
+        name: str | Query | None = None,
+        keep: str | None = None,
+        *,
+        subjects: str | Iterable[str] | None = None,
+    ) -> str | None:
         """Record that this run reads something now; gives the version of its content, None when only a name is known.
 
         A text that is an existing file's path is that file, another text alone a name without content; with `name`
         (or as a pair (name, value)) any value is its content: a frame, an array, a dict, a fitted model, a text.
         `keep` says how much of it the store keeps: none, hash, profile, sample or full (capture/keeping.py).
+        `subjects` says of whom the data is, such as "client-17": the tag goes with it to all that is derived from it; an
+        empty list says that it is of nobody. Where a tag was retracted a run is warned, and with `on_retracted="block"`
+        stopped when the grace is over: raises `Blocked`, the read recorded.
         """
-        return self._edge("read", thing, name, keep)
+        return self._edge("read", thing, name, keep, subjects)
 
-    def write(self, thing: object, name: str | Query | None = None, keep: str | None = None) -> str | None:
+    def write(
+        self,
+        thing: object,
+        name: str | Query | None = None,
+        keep: str | None = None,
+        *,
+        subjects: str | Iterable[str] | None = None,
+    ) -> str | None:
         """Record that this run writes something now; takes and gives what `read` does."""
-        return self._edge("write", thing, name, keep)
+        return self._edge("write", thing, name, keep, subjects)
 
     def param(self, name: str, value: object) -> None:
         """Record a parameter; the latest value of a name stays."""
@@ -259,8 +287,11 @@ class Run:
         """Mark all that this run writes from now on: readers of it are warned."""
         self._quarantined = True
 
-    def _edge(self, kind: Literal["read", "write"], thing: object, name: object, keep: object) -> str | None:
+    def _edge(
+        self, kind: Literal["read", "write"], thing: object, name: object, keep: object, subjects: object = None
+    ) -> str | None:
         self._check_open()
+        said = None if subjects is None else of_subjects().tags_of(subjects)
         moment = now()
         artifact = self.around.take(thing, name, keep)
         here = recorder.current()
@@ -273,6 +304,12 @@ class Run:
         known.remember(artifact.version, artifact.name)
         (self._reads if kind == "read" else self._writes).append(edge)
         here.graph({"kind": kind, "run": self.id, **edge})
+        if said is None:
+            said = self.subjects.get(artifact.name)
+        for event in of_subjects().events(artifact.name, artifact.version, said, self.id, moment) if said else ():
+            here.graph(event)
+        if not here.disabled:
+            of_subjects().mind(self, kind, here.store, artifact, said or ())
         return artifact.version
 
     def _warned(self, store: str, name: str, version: str) -> None:
@@ -331,7 +368,7 @@ def outcome(error: BaseException | None) -> tuple[str, str | None]:
     return "error", f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def run(
+def run(  # noqa: PLR0913 - the settled public face
     name: str,
     params: Mapping[str, object] | None = None,
     version: str | None = None,
@@ -339,6 +376,7 @@ def run(
     traceparent: str | Mapping[str, object] | None = None,
     budget: tuple[float | None, int | None] | None = None,
     keep: str | None = None,
+    on_retracted: str = "warn",
 ) -> Run:
     """Record a block of code as a run of a component: `with wg.run("train", params={"lr": .1}) as run: …`.
 
@@ -346,8 +384,13 @@ def run(
     a W3C trace context that it continues, or the headers of a request that carries one. `budget` is how many seconds
     and bytes of content capture may take for this run (settings capture_seconds, capture_bytes); what it leaves out
     is named on the run. `keep` says how much the store keeps of what it reads and writes (setting artifacts).
+    `on_retracted` says what follows where it reads data of a subject whose tag was retracted and the grace is over:
+    "warn", or "block": `watchglass.errors.Blocked` is raised where it reads.
     """
     title, given = checked(name, "the name of a run's component"), optional_name(version, "version")
-    return Run(
+    made = Run(
         title, params, given, surroundings(budget, keep=keep), None if traceparent is None else _remote(traceparent)
     )
+    if on_retracted != "warn":
+        made.on_retracted = of_subjects().checked_reaction(on_retracted)
+    return made

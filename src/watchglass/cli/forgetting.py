@@ -66,6 +66,13 @@ def _places(told: dict[str, int]) -> str:
     return ", ".join(f"{place} ({counted(rows, 'row')})" for place, rows in sorted(told.items()))
 
 
+_SHOWN = 20
+
+
+def _rest(listed: tuple[str, ...]) -> str:
+    return f" and {len(listed) - _SHOWN} more (--json)" if len(listed) > _SHOWN else ""
+
+
 def _said(done: Forgotten) -> str:
     rows = f"{counted(done.predictions, 'prediction')}, {counted(done.labels, 'label')} and {counted(done.feedback, 'event')} of feedback"
     of_them = {"log line": done.logs, "metric point": done.metrics, "rejected line": done.rejected}
@@ -77,6 +84,10 @@ def _said(done: Forgotten) -> str:
         said += f"\n(forgotten) {'would stand' if done.dry else 'stands'} in their place in {_places(done.wiped)}"
     if done.left:
         said += f"\nNamed still, as things are found by it or it may mean another: {_places(done.left)}"
+    if done.carried:
+        said += f"\n{counted(done.carried, 'artifact version')} of it: of them {counted(done.kept, 'file')} of kept bytes {'would go' if done.dry else 'went'}, and previews and profiles"
+    if done.outside:
+        said += f"\nOutside the store there may be more, which only you can delete: {', '.join(done.outside[:_SHOWN])}{_rest(done.outside)}"
     if done.aggregates is not None:
         said += f"\nRows that went with their age are still counted, in aggregates of at least {counted(done.aggregates, 'row')}"
     if done.unread:
@@ -89,7 +100,7 @@ def _said(done: Forgotten) -> str:
 
 
 @click.command()
-@click.option("--action", default=None, help="Only forget, retention, restore or import.")
+@click.option("--action", default=None, help="Only forget, retention, restore, import or retraction.")
 @click.option("--limit", default=100, show_default=True, help="At most so many.")
 @click.option("--after", type=int, default=None, help="Those older than the one with this id.")
 @store_option

@@ -24,6 +24,7 @@ from watchglass.cli import (
     reviewing,
     runs,
     serving,
+    tagging,
     tracing,
     wrapping,
 )
@@ -47,6 +48,7 @@ for group in (
     serving,
     keeping,
     forgetting,
+    tagging,
     tracing,
     exchanging,
     mending,

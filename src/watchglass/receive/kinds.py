@@ -204,6 +204,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "model": Kind("graph", ("name",), _MODEL),
     "schema": Kind("graph", ("model",), {**_texts("model"), "columns": Field(frozenset(), _columns)}, about="columns"),
     "deployment": Kind("graph", ("model", "version"), _texts("model", "version", "environment", "run")),
+    "subject_tag": Kind("graph", ("name",), _texts("name", "version", "tag", "run"), about="tag"),
     "drops": Kind("graph", ("writer",), {**_texts("writer"), "reasons": _OBJECT}, about="reasons"),
 }
 _EMPTY_WILL_DO: Final = ("message",)

@@ -302,7 +302,7 @@ audit = Table(
     META,
     Column("id", Integer, primary_key=True),
     Column("time", BigInteger, nullable=False),  # µs
-    Column("action", String, nullable=False),  # forget | retention | restore | import
+    Column("action", String, nullable=False),  # forget | retention | restore | import | retraction
     Column("who", String),
     Column("record", Text, nullable=False),
     sqlite_autoincrement=True,

@@ -16,6 +16,7 @@ from watchglass.store.life.retention import expire_if_due
 from watchglass.store.merge import merge
 from watchglass.store.mirror import mirror
 from watchglass.store.schemas.following import follow_schemas
+from watchglass.store.subjects.marks import refresh_if_new
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,7 @@ def keep(
     late.count(folder, engine)
     merged = merge(folder, engine, at_most)
     mirror(folder, engine)
+    refresh_if_new(folder, engine)
     expired = _expired(folder, engine)
     return Kept(moved.segments, moved.rows, moved.files, moved.rejected, counted, merged, expired, labelled)
 

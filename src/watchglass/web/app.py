@@ -28,6 +28,7 @@ from watchglass.web import (
     runs,
     runs_pages,
     schemas,
+    subjects,
     urls,
 )
 from watchglass.web.headers import SecurityHeaders
@@ -50,7 +51,7 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         docs_url=None,  # these two pages would load their code from elsewhere
         redoc_url=None,
     )
-    for part in (artifacts, models_page, incidents_pages, jump, api, audit, schemas, labels, questions, asking, exporting, runs, lineage):
+    for part in (artifacts, models_page, incidents_pages, jump, api, audit, schemas, labels, questions, asking, exporting, runs, lineage, subjects):
         app.include_router(part.router(store))
     for part in (runs_pages, lineage_page, compare_page):
         app.include_router(part.router(store))
@@ -62,6 +63,7 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         app.include_router(taking.router(ingest, maintenance))
         app.include_router(saving.router(store))
         app.include_router(flagging.router(store))
+        app.include_router(subjects.saying(store))
         app.include_router(review_page.forms(store))
         app.include_router(tuning.router(ingest.folder))
         app.include_router(forgetting.router(ingest.folder))

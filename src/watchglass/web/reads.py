@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from watchglass.web.lineage_reads import LineageReads
 from watchglass.web.run_reads import RunReads
+from watchglass.web.subject_reads import SubjectReads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Reads(RunReads, LineageReads, Protocol):
+class Reads(RunReads, LineageReads, SubjectReads, Protocol):
     """A store as the pages see it; any object that answers these will do."""
 
     @property

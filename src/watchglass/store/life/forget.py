@@ -11,16 +11,28 @@ import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store.compact import engine_room
-from watchglass.store.life import audit, forget_catalog, forget_graph, forget_leftovers, forget_texts, forget_told
+from watchglass.store.life import (
+    audit,
+    forget_carried,
+    forget_catalog,
+    forget_graph,
+    forget_leftovers,
+    forget_texts,
+    forget_told,
+)
 from watchglass.store.life.forget_asked import Asked, asked, sealed
+from watchglass.store.life.forget_carried import Carried, carried
 from watchglass.store.life.forget_files import IDS, Rewritten, aggregated, doomed, rewrite, touched
 from watchglass.store.life.forget_find import found_keys
 from watchglass.store.life.forget_held import held
 from watchglass.store.life.forget_keys import Sought
 from watchglass.store.life.forget_log import Blanked, blank
+from watchglass.store.life.forget_mentions import without
 from watchglass.store.life.forget_plan import Plan, done, planned, table_of, unfinished
+from watchglass.store.life.forget_texts import INSTEAD
 from watchglass.store.parquet import delete
 from watchglass.store.segments import names_taken, opened
+from watchglass.store.subjects.marks import refresh
 from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
@@ -49,7 +61,8 @@ class Forgotten:
     of the graph's log (such as runs.params) something else stands for it now, in so many rows; in those of `left`
     (names, keys, and what is too short to mean one thing) it stands still.
     `aggregates` is the least number of rows that a day has whose rows are gone already while its counts stay; None:
-    there is no such day. `not_looked_at` may hold more of the same. A `dry` run removed nothing and has no `audit`.
+    there is no such day. `carried` artifact versions carry the subject's tag, by derivation too: of them `kept` files of
+    bytes were deleted, previews and profiles wiped; what lies `outside` the store (files, models) carries it still. `not_looked_at` may hold more of the same. A `dry` run removed nothing and has no `audit`.
     """
 
     predictions: int
@@ -69,6 +82,9 @@ class Forgotten:
     quarantined: int
     unread: int
     aggregates: int | None
+    carried: int
+    kept: int
+    outside: tuple[str, ...]
     not_looked_at: tuple[str, ...]
     seconds: float
     dry: bool
@@ -136,10 +152,17 @@ def _blanked(work: _Work, plan: Plan, sought: Sought, *, dry: bool) -> Blanked:
         return blank(_live(work.engine, segments), plan.keys, sought, dry=dry)
 
 
-def _masked(work: _Work, sought: Sought, *, dry: bool) -> dict[str, int]:
+def _masked(work: _Work, sought: Sought, found: Carried, plan: str, *, dry: bool) -> dict[str, int]:
     with opened(work.folder.graph_log) as segments:
-        lines = forget_graph.mask(segments, sought, dry=dry)
+        lines = forget_carried.mask(segments, sought, found, plan, dry=dry)
+    with opened(work.folder.graph_log) as segments:  # read anew
+        lines += forget_graph.mask(segments, sought, dry=dry)
     return {"log/graph": lines} if lines else {}
+
+
+def _carried(work: _Work, sought: Sought) -> Carried:
+    with work.engine.connect() as catalog:
+        return carried(catalog, sought)
 
 
 def _looked_at(work: _Work, plan: Plan) -> Forgotten:
@@ -154,13 +177,14 @@ def _looked_at(work: _Work, plan: Plan) -> Forgotten:
     for file in forget_told.told_files(work.folder, work.engine):
         counted.add(file.kind, forget_told.doomed_told(work.connection, file, sought))
     told = _record(work, plan, [counted], _blanked(work, plan, sought, dry=True))
+    found = _carried(work, sought)
     with work.engine.connect() as catalog:
         wiped, left = forget_texts.wipe(catalog, sought, dry=True)
         rejected = forget_catalog.kept_lines(catalog, plan, sought, dry=True)
     return replace(
-        told,
+        _reaching(told, found),
         rejected=rejected,
-        wiped={**wiped, **_masked(work, sought, dry=True)},
+        wiped={**(wiped + found.places), **_masked(work, sought, found, plan.name, dry=True)},
         left={**left, **forget_leftovers.named_files(work.folder, sought)},
     )
 
@@ -176,15 +200,22 @@ def _carry_out(work: _Work, plan: Plan) -> Forgotten:
         args = (work.folder, work.engine, work.connection, sought)
         forget_told.prepare(work.connection, sought)
         changed[_UNMODELLED] = forget_told.rewrite_told(*args, work.held)
-        mirrors = forget_told.mirrors_hold(*args)
+        found = _carried(work, sought)
+        mirrors = forget_told.mirrors_hold(*args) or found.found
         quarantine = forget_leftovers.search_quarantine(work.folder, sought)
         told = _record(work, plan, list(changed.values()), _blanked(work, plan, sought, dry=True), quarantine)
-        told = replace(told, wiped=_masked(work, sought, dry=False))  # before the catalog: nobody takes it in again
-        told = _published(work, plan, sought, changed, told, mirrors=mirrors)
+        told = _reaching(
+            replace(told, wiped=_masked(work, sought, found, plan.name, dry=False)), found
+        )  # before the catalog: nobody takes it in again
+        told = _published(work, plan, _Gone(sought, found, changed, mirrors), told)
     except BaseException:
         _drop_unlisted(work, changed)
         raise
     forget_leftovers.sweep(work.folder, work.engine)
+    with work.engine.connect() as catalog:
+        forget_carried.delete_bytes(work.folder, catalog, told.audit)
+    if found.found:
+        refresh(work.folder, work.engine)
     _blanked(work, plan, sought, dry=False)
     forget_catalog.tell_readers(work.engine)
     forget_leftovers.empty_rooms(work.folder)
@@ -203,28 +234,43 @@ def _drop_unlisted(work: _Work, changed: dict[str, Rewritten]) -> None:
             delete(work.folder.tables / path)
 
 
-def _published(
-    work: _Work, plan: Plan, sought: Sought, changed: dict[str, Rewritten], told: Forgotten, *, mirrors: bool
-) -> Forgotten:
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """What goes: what is looked for, what carries it, the files that were written anew by model, and whether mirrors hold it."""
+
+    sought: Sought
+    found: Carried
+    changed: dict[str, Rewritten]
+    mirrors: bool
+
+
+def _reaching(told: Forgotten, found: Carried) -> Forgotten:
+    """Tell what carries the subject's tag."""
+    return replace(told, carried=len(found.versions), kept=len(found.kept), outside=found.outside)
+
+
+def _published(work: _Work, plan: Plan, gone: _Gone, told: Forgotten) -> Forgotten:
     """Put the new files in the place of the old, wipe the catalog and write the audit, all or nothing."""
     with writing(work.engine) as transaction:
         work.held.check(transaction)
-        for rewritten in changed.values():
+        for rewritten in gone.changed.values():
             forget_catalog.listed(transaction, rewritten.out, rewritten.new)
-        forget_catalog.release(transaction, plan.models, mirrors=mirrors)
-        values = {model: rewritten.values for model, rewritten in changed.items()}
+        forget_catalog.release(transaction, plan.models, mirrors=gone.mirrors)
+        values = {model: rewritten.values for model, rewritten in gone.changed.items()}
+        sought = gone.sought
         rejected = forget_catalog.clean(transaction, plan, sought, values)
+        forget_carried.wipe(transaction, sought, gone.found, plan.name)
         wiped, left = forget_texts.wipe(transaction, sought)
         number = _noted(transaction, plan.name)
         told = replace(
             told,
             rejected=rejected,
-            wiped={**wiped, **told.wiped},
+            wiped={**(wiped + gone.found.places), **told.wiped},
             left={**left, **forget_leftovers.named_files(work.folder, sought)},
         )
         told = replace(told, seconds=time.monotonic() - work.begun, audit=number)
         if number is None:
-            record, now = _for_audit(plan, told), datetime.now(UTC)
+            record, now = _for_audit(plan, told, gone.found), datetime.now(UTC)
             told = replace(told, audit=audit.note(transaction, "forget", plan.asked.who, record, now))
     return told
 
@@ -235,10 +281,13 @@ def _noted(transaction: Connection, name: str) -> int | None:
     return transaction.execute(query).scalar()
 
 
-def _for_audit(plan: Plan, told: Forgotten) -> dict[str, Json]:
+def _for_audit(plan: Plan, told: Forgotten, found: Carried) -> dict[str, Json]:
     """Write the record that stays: what was asked by its salted sum alone, and what came of it."""
     counts = {name: value for name, value in asdict(told).items() if name not in ("audit", "dry")}
     counts |= {"models": list(told.models), "not_looked_at": list(told.not_looked_at)}
+    counts["outside"] = [without(text, plan.asked.names, INSTEAD) for text in told.outside[: forget_carried.MOST_NAMED]]
+    if found.kept:
+        counts["bytes"] = sorted(found.kept)
     said: dict[str, Json] = {"asked": sealed(plan.asked), "reason": plan.asked.reason, "plan": plan.name}
     if told.aggregates is not None:
         said["remains"] = f"in aggregates of at least {told.aggregates} rows"
@@ -273,6 +322,9 @@ def _record(
         quarantined=quarantine[0],
         unread=quarantine[1],
         aggregates=min(least, default=None),
+        carried=0,
+        kept=0,
+        outside=(),
         not_looked_at=_NOT_LOOKED_AT,
         seconds=time.monotonic() - work.begun,
         dry=not plan.name,

@@ -30,6 +30,11 @@ class Asked:
     reason: str | None = None
 
     @property
+    def everywhere(self) -> bool:
+        """Say whether no model and no environment was named, so that what belongs to none is meant too."""
+        return self.model is None and self.environment is None
+
+    @property
     def names(self) -> frozenset[str]:
         """The texts that must lie nowhere any more, beside the ids: the subject's."""
         return frozenset((self.text,)) if self.by == "subject" else frozenset()

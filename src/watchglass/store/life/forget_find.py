@@ -100,22 +100,29 @@ def _where(folder: Folder, engine: Engine, about: Asked) -> Keys:
 
 
 def subject_columns(catalog: Connection, model: str | None) -> list[Column]:
-    """List the columns that hold subjects; raises `BadInput` when there are none."""
+    """List the columns that hold subjects."""
     columns = c.columns.c
     query = sa.select(columns.model, columns.role, columns.name, columns.type).where(
         columns.purpose == "subject", columns.role.in_(("feature", "tag"))
     )
     if model is not None:
         query = query.where(columns.model == model)
-    found = [Column(*row) for row in catalog.execute(query)]
-    if not found:
-        of = "any model" if model is None else f"model {model!r}"
-        message = (
-            f"no feature or tag of {of} is declared as a subject, so nobody can be found by name. "
-            "Declare one (log_model(…, schema=…)), or forget with where and a condition"
-        )
-        raise BadInput(message)
-    return found
+    return [Column(*row) for row in catalog.execute(query)]
+
+
+def _require_known(catalog: Connection, about: Asked, columns: Sequence[Column]) -> None:
+    """Raise `BadInput` where nobody can be found by name: no column tells subjects, and no artifact has the tag."""
+    t = c.subject_tags.c
+    if columns or (
+        about.everywhere and catalog.execute(sa.select(t.tag).where(t.tag == about.text).limit(1)).first() is not None
+    ):
+        return
+    of = "any model" if about.model is None else f"model {about.model!r}"
+    message = (
+        f"no feature or tag of {of} is declared as a subject, so nobody can be found by name, and no artifact is said to "
+        "be of them. Declare a column (log_model(…, schema=…)), or forget with where and a condition"
+    )
+    raise BadInput(message)
 
 
 def _of_subject(
@@ -124,6 +131,7 @@ def _of_subject(
     """Read the subject's column of each file, and of it only the row groups that may hold the name."""
     with engine.connect() as catalog:
         columns = subject_columns(catalog, about.model)
+        _require_known(catalog, about, columns)
         files = {column.model: live_files(folder, catalog, column.model, ("predictions",)) for column in columns}
     found = Keys()
     for column in columns:

@@ -92,8 +92,8 @@ class Sought:
 
     @property
     def everywhere(self) -> bool:
-        """Say whether no model and no environment was named, so that what belongs to none is meant too."""
-        return self.about.model is None and self.about.environment is None
+        """Say whether what belongs to no model and no environment is meant too."""
+        return self.about.everywhere
 
     def said(self, text: str) -> frozenset[str]:
         """Give the names and ids that a text holds and that mean the same wherever they stand."""

@@ -43,6 +43,7 @@ _FREE: Final[dict[sa.Table, tuple[str, ...]]] = {
 """Texts that nothing is found by."""
 _ELSEWHERE: Final = (c.files, c.segments, c.graph_segments, c.leases, c.schema_version, c.rejected, c.repeats)
 """Tables of our own names, and those whose rows are wiped by their ids."""
+_TAGS: Final = (c.subject_tags.c.tag, c.retractions.c.tag)
 FIXED: Final = (
     *("kind", "severity", "state", "status", "role", "unit", "aspect", "check"),
     *("name", "model", "environment", "version", "metric", "action", "plan"),
@@ -68,6 +69,8 @@ def wipe(transaction: Connection, sought: Sought, *, dry: bool = False) -> tuple
             if dry and column is c.columns.c.categories:
                 continue  # it loses what nobody else counts, which a dry run does not work out
             for key, text, said in list(_holding(transaction, column, sought, free=free)):
+                if column in _TAGS and text in sought.about.names:
+                    continue  # it goes with what carries it
                 after = _told_without(text, sought.said(text), column) if free and sought.everywhere else text
                 if after != text:
                     changed[place] += 1
