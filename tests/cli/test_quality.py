@@ -12,6 +12,7 @@ from tests.cli.test_commands import run
 from tests.web.served import serving
 from watchglass.capture import recorder
 from watchglass.cli.main import main
+from watchglass.reading import create_store
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +103,38 @@ def test_the_same_is_told_over_http(folder):
         (column,) = server.get("/api/v1/models/sent/schema").json()["columns"]
         assert (column["type"], column["unit"], column["declared"]) == ("text", "code", True)
         assert server.rows("SELECT features->>'zip' AS zip FROM predictions WHERE model = 'sent'") == [{"zip": "1234"}]
+
+
+def test_a_column_says_what_is_done_to_it_before_it_is_written(tmp_path, monkeypatch):
+    root = tmp_path / "store"
+    rules = [
+        {"model": "m*", "field": "features.ssn", "action": "drop"},
+        {"field": "features.card", "action": "mask", "keep": 4},
+        {"field": "features.card*", "action": "hash"},
+        {"field": "id", "action": "hash"},
+        {"model": "other", "field": "features.*", "action": "drop"},
+        {"field": "params.*", "action": "drop"},
+    ]
+    monkeypatch.setenv("WATCHGLASS_HASH_KEY", "a secret of more than sixteen characters")
+    with create_store(root) as store:
+        store.set("redaction", rules)
+    wg.init(root)
+    wg.log_prediction("m", features={"ssn": 5, "card": "4111", "n": 1}, prediction=1, id="p1")
+    recorder.close()
+    monkeypatch.delenv("WATCHGLASS_HASH_KEY")  # to say what the rules are needs no secret
+    with wg.open(root) as store:
+        store.compact()
+        found = store.schema("m")
+        done = {column.name: column.redaction for column in found.columns}
+        assert done["n"] is None
+        assert "ssn" not in done
+        assert found.redaction == (
+            ("features.ssn", "drop"),
+            ("features.card", "mask"),
+            ("features.card*", "hash"),
+            ("id", "hash"),
+        )
+    assert done["card"] == "hash"
+    shown = run("quality", "m", "--store", root, COLUMNS="200")
+    assert "before it is written" in shown.stdout
+    assert "features.ssn" in shown.stdout

@@ -65,10 +65,23 @@ def _print_rejections(page: Rejections) -> None:
 
 def _print_schema(found: Schema) -> None:
     columns = [
-        (column.role, column.name, _kind(column), column.purpose, column.unit, _since(column), column.conflicts or None)
+        (
+            column.role,
+            column.name,
+            _kind(column),
+            column.purpose,
+            column.unit,
+            _since(column),
+            column.conflicts or None,
+            column.redaction,
+        )
         for column in found.columns
     ]
-    print_table(("role", "column", "type", "purpose", "unit", "since", "not of its type"), columns, right=(6,))
+    told = ("role", "column", "type", "purpose", "unit", "since", "not of its type", "redacted")
+    print_table(told, columns, right=(6,))
+    if found.redaction:
+        click.echo()
+        print_table(("field", "before it is written"), found.redaction)
     if found.changes:
         click.echo()
         changes = [

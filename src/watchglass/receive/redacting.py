@@ -53,16 +53,21 @@ class Guard:
             return self._known
 
     def _read(self) -> Redactor | None:
-        given = settings.resolve(settings.REDACTION)
-        found: tuple[Rule, ...] = rules(given, "WATCHGLASS_REDACTION") if given else ()
-        try:
-            with open(self._path, "rb") as file:  # noqa: PTH123 - text paths here
-                found += read(file.read(), self._path).redaction or ()
-        except FileNotFoundError:
-            pass
-        key = settings.resolve(settings.HASH_KEY)
+        found, key = rules_in(self._path), settings.resolve(settings.HASH_KEY)
         check_key(found, key)
-        return Redactor(dict.fromkeys(found), key) if found else None
+        return Redactor(found, key) if found else None
+
+
+def rules_in(path: str) -> tuple[Rule, ...]:
+    """List the rules in force: those of the environment and of a store's settings, each once; raises `BadInput` or `OSError`."""
+    given = settings.resolve(settings.REDACTION)
+    found: tuple[Rule, ...] = rules(given, "WATCHGLASS_REDACTION") if given else ()
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - text paths here
+            found += read(file.read(), path).redaction or ()
+    except FileNotFoundError:
+        pass
+    return tuple(dict.fromkeys(found))
 
 
 def withheld(reason: str) -> str:

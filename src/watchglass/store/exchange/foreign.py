@@ -19,6 +19,7 @@ from watchglass.store.compact import engine_room
 from watchglass.store.exchange import delta
 from watchglass.store.exchange.importing import Imported, imported, note_import
 from watchglass.store.exchange.redacted_rows import withheld
+from watchglass.store.exchange.sound import LINES, MEMORY, TEXTS, content, require_header, require_names
 from watchglass.store.exchange.tables import KINDS
 from watchglass.store.exchange.taking import KEYS, TOLD, AlreadyTakenError, Done, Rows, take_rows, taken
 from watchglass.store.exchange.written import line_reader
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from watchglass.store.history import Roles
 
 TABLES: Final = ("predictions", "labels")
-_LINES: Final = (".jsonl", ".ndjson")
-_TEXTS: Final = (".csv", ".tsv")
-_CHUNK: Final = 1 << 20
 _NOT_OBJECTS: Final = "trim(line) != '' AND CASE WHEN json_valid(line) THEN json_type(line) != 'OBJECT' ELSE true END"
 
 
@@ -71,13 +69,15 @@ def import_file(
         message = f"table cannot be {what.table!r} for a file from elsewhere: {', '.join(TABLES)} would do"
         raise BadInput(message)
     called = named or str(source)
-    key = f"{KEYS}{_content(source)}:{blake2b(repr(what).encode(), digest_size=8).hexdigest()}"
+    paths = [Path(path) for path in delta.files_of(source)] if delta.is_table(source) else [source]
+    key = f"{KEYS}{content(paths)}:{blake2b(repr(what).encode(), digest_size=8).hexdigest()}"
     if taken(engine, [key]):
         return Imported(called, 0, 0, 0, 1)
     redactor = redactor_of(folder)
     try:
-        with engine_room() as connection, ExitStack() as stack:
-            connection.execute("SET preserve_insertion_order = true")  # a row without an id is known by its place
+        with engine_room(memory=MEMORY) as connection, ExitStack() as stack:
+            # A row without an id is known by its place.
+            connection.execute("SET preserve_insertion_order = true; SET enable_progress_bar = false")
             opened = _opened(connection, source, stack)
             done = _take(folder, engine, connection, source, (what, key, redactor, opened))
     except AlreadyTakenError:
@@ -92,23 +92,6 @@ def import_file(
     return result
 
 
-def _content(source: Path) -> str:
-    """Name a file, or the files of a Delta table, by their content."""
-    into = blake2b(digest_size=16)
-    paths = [Path(path) for path in delta.files_of(source)] if delta.is_table(source) else [source]
-    for path in paths:
-        if not path.is_file():
-            message = f"there is no file {str(path)!r}. Name a file: {', '.join([*history.READERS, *history.ARROW])}, or a Delta table's folder"
-            raise BadInput(message)
-        if not path.stat().st_size:
-            message = f"file {path.name!r} is empty (0 bytes). Name a file with a header and at least one row"
-            raise BadInput(message)
-        with path.open("rb") as file:
-            while part := file.read(_CHUNK):
-                into.update(part)
-    return into.hexdigest()
-
-
 def _take(
     folder: Folder,
     engine: Engine,
@@ -118,6 +101,8 @@ def _take(
 ) -> Done:
     what, key, redactor, (relation, columns) = about
     roles = _roles(what, columns)
+    if what.roles.time is None and source.suffix in TEXTS:
+        require_header(source, roles.time)
     told = [withheld(item) if redactor is not None else item for item in _lost(connection, relation, source)]
     relation, columns, roles = read_through(connection, relation, columns, (what.model, roles, redactor))
     stem = key.removeprefix(KEYS).partition(":")[0]
@@ -133,9 +118,13 @@ def _opened(
     if delta.is_table(source):
         listed = ", ".join(literal(path) for path in delta.files_of(source))
         relation = f"read_parquet([{listed}], union_by_name = true)"
-    elif source.suffix in _TEXTS:
+    elif source.suffix in TEXTS:
+        sniffed = connection.execute(
+            f"SELECT Delimiter FROM sniff_csv({literal(str(source))}, ignore_errors = true)"
+        ).fetchall()
+        require_names(source, str(sniffed[0][0]) if sniffed else ",")
         relation = f"read_csv({literal(str(source))}, header = true, store_rejects = true)"
-    elif source.suffix in _LINES:
+    elif source.suffix in LINES:
         whole = _whole_lines(connection, source, stack)
         relation = f"read_json({literal(str(whole))}, format = 'newline_delimited')"
     else:
@@ -160,13 +149,13 @@ def _whole_lines(connection: duckdb.DuckDBPyConnection, source: Path, stack: Exi
 
 def _lost(connection: duckdb.DuckDBPyConnection, relation: str, source: Path) -> list[Rejected]:
     """Tell the lines that have no form."""
-    if source.suffix in _LINES:
+    if source.suffix in LINES:
         bad = f"FROM {line_reader(str(source))} WHERE {_NOT_OBJECTS}"
         total = int(connection.execute(f"SELECT count(*) {bad}").fetchall()[0][0])
         raws = connection.execute(f"SELECT line {bad} LIMIT {TOLD}").fetchall() if total else []
         lost = Rejected(source.name, None, "the line is not a JSON object", None, total)
         return each_told(lost, [str(raw) for (raw,) in raws])
-    if source.suffix not in _TEXTS:
+    if source.suffix not in TEXTS:
         return []
     connection.execute(f"SELECT count(COLUMNS(*)) FROM {relation}").fetchall()
     query = "SELECT line, any_value(error_message), any_value(csv_line) FROM reject_errors GROUP BY line ORDER BY line"

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime  # noqa: TC003 - the API is described from it
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from watchglass.errors import BadInput
+from watchglass.capture.redaction_rules import ACTIONS
+from watchglass.capture.tuned import FILE
+from watchglass.errors import BadInput, StoreError
+from watchglass.receive.redacting import rules_in
 from watchglass.store import catalog as c
+from watchglass.store.columns import IN_FILES
 from watchglass.store.graph import take_in
 from watchglass.store.models import model_named, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Connection, Engine
 
+    from watchglass.capture.redaction_rules import Rule
     from watchglass.store.folder import Folder
 
 MOST: Final = 1000
 REASONS: Final = 20
+_OF_ROWS: Final = ("*", "features", "tags", "prediction", "score", "label", "id", "error")
 _ORDER: Final = ("id", "time", "prediction", "score", "label", "feature", "tag")
 
 
@@ -31,7 +40,8 @@ class SchemaColumn:
     `declared` says whether `log_model` told of it. `since` is the time of its first value (None: none was seen yet),
     for what a model has one of (its label), when it was declared. `whole` says whether all numbers were whole so far
     (None: not known). `missing` says whether it has values no more. `conflicts` counts the values that were not of its
-    type and are kept as NULL.
+    type and are kept as NULL. `redaction` says what is done to its values before they are written, by the rules in force
+    now: drop, hash or mask (None: nothing).
     """
 
     role: str
@@ -44,6 +54,7 @@ class SchemaColumn:
     whole: bool | None
     missing: bool
     conflicts: int
+    redaction: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,8 @@ class SchemaChange:
 class Schema:
     """A model's columns, the newest changes first, and rows that could not be taken by reason, most first.
 
+    `redaction` lists (field, action) of the rules in force that are about its rows: a column that was always dropped is
+    no column.
     `next` is where the next page of changes begins (`after`), None where there are no more.
     """
 
@@ -77,6 +90,7 @@ class Schema:
     changes: tuple[SchemaChange, ...]
     rejected: tuple[tuple[str, int], ...]
     next: int | None
+    redaction: tuple[tuple[str, str], ...] = ()
 
 
 def schema_of(folder: Folder, engine: Engine, model: str, *, limit: int = 100, after: int | None = None) -> Schema:
@@ -87,7 +101,29 @@ def schema_of(folder: Folder, engine: Engine, model: str, *, limit: int = 100, a
         model_named(connection, model)
         changes = _changes(connection, model, limit, after)
         more = changes[limit - 1].id if len(changes) > limit else None
-        return Schema(model, _columns(connection, model), changes[:limit], _reasons(connection, model), more)
+        columns, reasons = _columns(connection, model), _reasons(connection, model)
+    return _with_rules(folder, Schema(model, columns, changes[:limit], reasons, more))
+
+
+def _with_rules(folder: Folder, found: Schema) -> Schema:
+    """Say of each column what the rules of redaction in force do to it."""
+    try:
+        rules = rules_in(str(folder.root / FILE))
+    except OSError as error:
+        message = f"the settings of {str(folder.root)!r} cannot be read: {error.strerror or error}"
+        raise StoreError(message) from error
+    about = [
+        rule for rule in rules if fnmatchcase(found.model, rule.model) and rule.field.partition(".")[0] in _OF_ROWS
+    ]
+    columns = tuple(replace(column, redaction=_done_to(about, found.model, column)) for column in found.columns)
+    return replace(found, columns=columns, redaction=tuple((rule.field, rule.action) for rule in about))
+
+
+def _done_to(rules: Sequence[Rule], model: str, column: SchemaColumn) -> str | None:
+    """Give the action that goes before the others."""
+    place = (f"{column.role}s", column.name) if column.role in IN_FILES else (column.role, "")
+    actions = {rule.action for rule in rules if rule.fits(model, *place)}
+    return next((action for action in ACTIONS if action in actions), None)
 
 
 def checked_limit(limit: int) -> int:
