@@ -38,6 +38,8 @@ def test_from_the_first_page_to_the_incident_by_click(browser, address, scheme, 
             in page.locator(".lead").inner_text()
         )
         assert "It is behind incident 2." in page.locator(".lead").inner_text()
+        assert "artifact, new input" in page.locator("svg.lin .nd.bad").text_content()
+        assert page.locator("svg.lin .edge.hot").count() == 4
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == colour
 
 

@@ -15,7 +15,7 @@ from watchglass.show.run_words import component, short, took
 from watchglass.web import urls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from watchglass.show.lineage_graph import Graph, Node
     from watchglass.store.artifacts.known import Artifact
@@ -49,16 +49,22 @@ def drawing(
     known: Mapping[tuple[str, str | None], Artifact],
     asked: str,
     *,
-    heads: bool = False,
+    new: Collection[tuple[str, str | None]] | None = None,
 ) -> Markup:
-    """Draw a graph around what was asked for; red is what is wrong and what came of it."""
+    """Draw a graph around what was asked for; red is what is wrong and what came of it.
+
+    Of a run's own drawing `new` names the inputs that the run before did not have; its columns have heads.
+    """
     tainted = graph.downstream(wrong)
-    boxes = [_box(node, key, wrong.get(key, ""), known, asked) for key, node in graph.nodes.items()]
+    fresh = {key: "new input" for key, node in graph.nodes.items() if (node.name, node.version) in (new or ())}
+    boxes = [
+        _box(node, key, wrong.get(key, "") or fresh.get(key, ""), known, asked) for key, node in graph.nodes.items()
+    ]
     looked = [
         Box(
             box.key, box.shape, box.kind, box.name, box.detail, box.link, box.title,
             "self" if box.key == asked and box.key not in wrong else "bad" if box.key in wrong else "warm" if box.key in tainted else "",
-            _HEADS.get(graph.nodes[box.key].hops, "") if heads else "",
+            "" if new is None else _HEADS.get(graph.nodes[box.key].hops, ""),
             box.key == asked,
         )
         for box in boxes

@@ -19,7 +19,10 @@ from watchglass.web.lineage_view import FLAGS, drawing, versions, wrong_in
 from watchglass.web.pages import emphasised, json, page
 
 if TYPE_CHECKING:
-    from watchglass.records import Run
+    from collections.abc import Sequence
+
+    from watchglass.records import Incident, Run
+    from watchglass.show.lineage_graph import Graph
     from watchglass.store.lineage.impact import Impact
     from watchglass.store.lineage.stale import Staleness
     from watchglass.store.lineage.trace import Trace
@@ -89,7 +92,9 @@ def shown(store: Reads, found: Known) -> dict[str, object]:
     flags = [flag for flag in store.flags(limit=FLAGS).flags if (flag.name, flag.version) in written]
     graph = around(_recorded(found), found.trace, found.impact, BESIDE)
     about = versions(store, graph)
-    wrong = wrong_in(store, graph, about)
+    incidents = _behind(store, run.id)
+    new = {(one.name, one.after) for one in (() if diff is None else diff.inputs) if one.change == "added"}
+    wrong = {**_path(graph, incidents, run.id), **wrong_in(store, graph, about)}
     quarantined = {key for key, one in about.items() if one.quarantined is not None}
     rows = () if diff is None else changes.rows(diff)
     kept = [one.name for one in run.writes if (one.name, one.version) in quarantined]
@@ -106,15 +111,15 @@ def shown(store: Reads, found: Known) -> dict[str, object]:
         "look": LOOKS[run.status],
         "took": took,
         "lead": emphasised(said, phrases),
-        "incidents": _behind(store, run.id),
-        "graph": drawing(graph, wrong, about, run_key(run.id), heads=True),
+        "incidents": [one.id for one in incidents],
+        "graph": drawing(graph, wrong, about, run_key(run.id), new=new),
         "wrong": bool(wrong),
         "before": found.summary,
         "rows": rows,
         "same": 0 if diff is None or found.before is None else changes.same(diff, found.before, run),
         "unknown": "" if diff is None else listed(list(diff.unknown), most=4),
         "source": changes.source_parts(None if diff is None else diff.source),
-        "touches": view.touches(run, makers, found.impact, flags, quarantined),
+        "touches": view.touches(run, makers, found.impact, view.Marks(tuple(flags), quarantined, new)),
         "tests": view.tested(run, found.before),
         "facts": view.facts(run, found.before, _packages(found)),
         "stale": view.stale_words(found.stale),
@@ -139,9 +144,16 @@ def _packages(found: Known) -> int | None:
     return sum(one.name.startswith("packages.") for one in found.diff.environment)
 
 
-def _behind(store: Reads, ident: str) -> list[int]:
-    """Name the incidents of which the run is the first cause."""
-    return [one.id for one in store.incidents() if one.causes and one.causes[0].run == ident]
+def _behind(store: Reads, ident: str) -> list[Incident]:
+    """Give the incidents of which the run is the first cause."""
+    return [one for one in store.incidents() if one.causes and one.causes[0].run == ident]
+
+
+def _path(graph: Graph, incidents: Sequence[Incident], ident: str) -> dict[str, str]:
+    """Say where the path of incidents begins: at what the run read for the first time, else at the run itself."""
+    roots = {artifact for one in incidents for artifact in one.causes[0].artifacts}
+    found = {key: "new input" for key, node in graph.nodes.items() if (node.name, node.version) in roots}
+    return found or ({run_key(ident): "the cause"} if incidents else {})
 
 
 def _past(store: Reads, run: RunRecord) -> tuple[RunSummary, ...]:

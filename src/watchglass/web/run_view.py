@@ -9,7 +9,7 @@ from watchglass.show import words
 from watchglass.show.run_words import apart, named, size, took
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from watchglass.records import Run
     from watchglass.store.lineage.flags import Flag
@@ -34,6 +34,7 @@ class Touch:
     note: str
     flag: Flag | None
     bad: bool
+    top: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +59,25 @@ class Fact:
     link: str = ""
 
 
-def touches(
-    run: RunRecord,
-    makers: Mapping[str, Run],
-    impact: Impact,
-    flags: Sequence[Flag],
-    quarantined: set[tuple[str, str | None]],
-) -> list[Touch]:
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is to be told of versions: flags on them, those in quarantine, and inputs that the run before did not have."""
+
+    flags: Sequence[Flag]
+    quarantined: Collection[tuple[str, str | None]]
+    new: Collection[tuple[str, str | None]]
+
+
+def touches(run: RunRecord, makers: Mapping[str, Run], impact: Impact, marks: Marks) -> list[Touch]:
     """List what a run read and wrote, with who made it and who read it."""
-    standing = {(flag.name, flag.version): flag for flag in flags}
+    standing = {(flag.name, flag.version): flag for flag in marks.flags}
     found = []
     for wrote, several in ((False, run.reads), (True, run.writes)):
         for one in several:
             key = (one.name, one.version)
             notes = [_read_by(one, impact) if wrote else _written_by(run, one, makers)]
-            notes += ["in quarantine: a test of the run that wrote it failed"] if key in quarantined else []
+            notes += ["new: the run before did not read it"] if not wrote and key in marks.new else []
+            notes += ["in quarantine: a test of the run that wrote it failed"] if key in marks.quarantined else []
             notes += [f"at {words.cut(one.path, 60)}"] if one.path else []
             flag = standing.get(key)
             notes += [_flagged(flag)] if flag is not None else []
@@ -87,7 +92,8 @@ def touches(
                     size=size(one.bytes),
                     note="; ".join(filter(None, notes)),
                     flag=flag,
-                    bad=flag is not None or key in quarantined,
+                    bad=flag is not None or key in marks.quarantined,
+                    top=not wrote and key in marks.new,
                 )
             )
     return found
