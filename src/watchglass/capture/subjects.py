@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from watchglass.capture import drops
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from watchglass.capture.runs import Run
 
 FOLDER: Final = "retracted"
+DRAFT: Final = "."
 CLEAN: Final = ""
 LONGEST: Final = 500
 ON_RETRACTED: Final = ("warn", "block")
@@ -116,7 +118,7 @@ def write(store: str, mark: Mark, *digests: str) -> None:
     home.mkdir(parents=True, exist_ok=True)
     text = f"{mark.block_after}{' said' if mark.said else ''}\n"
     for one in digests:
-        draft = home / f".{one}.{os.getpid()}"
+        draft = home / f"{DRAFT}{one}.{os.getpid()}.{get_ident()}"
         draft.write_text(text)
         draft.rename(home / one)
 

@@ -12,6 +12,7 @@ import pytest
 import watchglass as wg
 from tests.store.life.searched import places
 from watchglass.capture import recorder
+from watchglass.capture.subjects import digest_of_tag
 from watchglass.errors import BadInput, Blocked
 from watchglass.store.mirror import mirror
 
@@ -109,6 +110,7 @@ def test_who_reads_it_afterwards_is_warned_still_though_nobody_knows_whose_it_wa
         wg.init(store=root)
         with pytest.raises(Blocked), wg.run("again", on_retracted="block") as run:
             run.read({"w": 1}, "model")
+        assert not (root / "retracted" / digest_of_tag(TAG)).exists(), "who guesses a tag would see that it was here"
         (one,) = store.retracted().retractions
         assert (one.tag.startswith("(forgotten) "), one.versions, one.uses) == (True, 4, 1)
         assert store.subject(one.tag).versions == 4

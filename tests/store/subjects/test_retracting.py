@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 
 from tests.store.bench import BEGIN
@@ -178,6 +181,17 @@ def test_marks_are_only_worked_out_anew_where_something_changed(bench, store):
     assert not any(path.exists() for path in marks), "nothing was recorded since"
     refresh(bench.folder, bench.engine)
     assert all(path.exists() for path in marks)
+
+
+def test_the_draft_of_a_mark_that_another_writes_is_left_and_that_of_a_dead_one_is_not(bench, store):
+    bench.write("graph", LINE)
+    store.retract("client-17")
+    home = bench.folder.root / "retracted"
+    for name, age in ((".fresh.1.2", 0), (".old.1.2", 7200)):
+        (home / name).write_text("0\n")
+        os.utime(home / name, (time.time() - age,) * 2)
+    refresh(bench.folder, bench.engine)
+    assert {path.name for path in home.glob(".*")} == {".fresh.1.2"}
 
 
 def test_marks_that_cannot_be_written_are_told(bench, store):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from time import time
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from watchglass.capture.subjects import FOLDER, Mark, digest, digest_of_tag, read, write
+from watchglass.capture.subjects import DRAFT, FOLDER, Mark, digest, digest_of_tag, read, write
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
+from watchglass.store.graph import take_in
 from watchglass.store.lineage.carriers import closure
 from watchglass.store.lineage.names import newest_write
 from watchglass.store.transactions import writing
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from watchglass.store.lineage.carriers import Closure
 
 WATERMARK: Final = "retractions"
+_AGE: Final = 3600.0
+"""Seconds after which a draft is that of a writer who is dead."""
 
 
 def refresh_if_new(folder: Folder, engine: Engine) -> None:
@@ -37,20 +41,25 @@ def refresh_if_new(folder: Folder, engine: Engine) -> None:
 
 
 def refresh(folder: Folder, engine: Engine) -> None:
-    """Put down the marks of all that carries a retracted tag, and take away those of what does not; raises `StoreError`."""
-    with engine.connect() as connection:
-        state = _state(connection)
-        wanted = _wanted(connection)
+    """Put down the marks of all that carries a retracted tag, and take away those of what does not; raises `StoreError`.
+
+    A run logs what it writes before it marks it, so of what is marked when this begins the log tells everything.
+    """
     root = str(folder.root)
     home = folder.root / FOLDER
     try:
         there = {path.name for path in home.iterdir()} if home.is_dir() else set()
+        take_in(folder, engine)
+        with engine.connect() as connection:
+            state = _state(connection)
+            wanted = _wanted(connection)
         for one, mark in wanted.items():
             if one not in there or read(f"{root}/{FOLDER}/{one}") != mark:
                 write(root, mark, one)
         for one in there - wanted.keys():
-            with suppress(FileNotFoundError):
-                os.unlink(home / one)  # noqa: PTH108 - a path of the folder that was listed
+            if not one.startswith(DRAFT) or (home / one).stat().st_mtime < time() - _AGE:
+                with suppress(FileNotFoundError):
+                    os.unlink(home / one)  # noqa: PTH108 - a path of the folder that was listed
     except OSError as error:
         message = f"marks of what was retracted cannot be written to {str(home)!r}: {error}. Is the folder writable?"
         raise StoreError(message) from error
