@@ -520,7 +520,7 @@ class Records:
     def flags(self, **asked) -> Flags:
         return Flags((), None)
 
-    def review(self, limit: int = 50, after: int = 0) -> Review:
+    def review(self, limit: int = 50, after: int = 0, *, sample: int = 10_000) -> Review:
         return Review(0, 0, (), None, (), None)
 
     def last_window(self) -> datetime | None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from tests.store.runs.graph import Pipeline
 from tests.web.pipeline_told import LONG, SCRIPT, tell
 from tests.web.test_pages import Client, Tags
 from watchglass.reading import Store
@@ -217,6 +218,40 @@ def test_of_many_inputs_some_are_drawn_and_all_are_listed(told):
     assert "5 more" in said(page)
     assert page.text.count('<td data-th="Direction">read</td>') == 9
     assert LONG in page.text
+
+
+def test_ids_with_slashes_numbers_that_are_none_and_runs_that_go_on_have_pages(tmp_path):
+    line = Pipeline(tmp_path / "store")
+    line.ran("etl/train", [("rows", "v1")], [("model", "m1")], params={"limit": float("inf")}, id="a/1", metrics={"loss": float("nan")})  # fmt: skip
+    line.ran("etl/train", [("rows", "v2")], [], id="a/2.json", ended=None, status="running", upstream=["a/1"])
+    line.ran("etl/train", [], [], id="a?3#x", status="crashed", notes=["the node went away"])
+    many = [(f"part {number}", "v") for number in range(250)]
+    line.ran("merge", many, many[:3], id="many", params={f"p{number}": number for number in range(250)})
+    line.close()
+    with Store(tmp_path / "store") as store:
+        browser = Browser(store)
+        for ident, text in (
+            ("a/1", "The first recorded run of etl/train ended without an error."),
+            ("a/2.json", "has been running since"),
+            ("a?3#x", "crashed: its process died before it could say how it ended"),
+            ("many", "50 more: this page as JSON has all."),
+        ):
+            answer = browser.get(urls.run(ident))
+            assert answer.status_code == 200, ident
+            assert text in said(answer), ident
+            assert browser.get(urls.run(ident, twin="json")).json()["run"]["id"] == ident
+        assert browser.get(urls.run("many")).text.count('<td data-th="Direction">') == 203
+        assert "etl/train" in said(browser.get(urls.component("etl/train")))
+        assert "Crashed" in said(browser.get("/runs?status=crashed"))
+
+
+def test_the_chart_of_durations_is_a_file_too(told):
+    assert told.browser.get(urls.durations("clean", "svg")).text.startswith("<svg")
+    assert told.browser.get(urls.durations("clean", "png")).content.startswith(b"\x89PNG")
+    spec = told.browser.get(urls.durations("clean", "json", told.ids["clean 6"])).json()
+    assert spec["description"].endswith("this run 14.0 s.")
+    assert told.browser.get(urls.durations("clean", "pdf")).status_code == 404
+    assert "fewer than two" in told.browser.get(urls.durations("late", "svg")).text
 
 
 def test_lineage_draws_the_way_from_the_sources_to_what_came_of_it(told):

@@ -23,7 +23,7 @@ _PASS = 20
 _HEAD = 24
 _ROUND, _CORNER = HEIGHT / 2, 6
 _LINES = (17, 34, 51)
-_LETTERS = 19
+LETTERS = 19
 _SMALL_LETTERS = 24
 
 
@@ -147,7 +147,7 @@ def _node(box: Box, plan: _Plan) -> str:
     look = f" {box.look}" if box.look else ""
     look += " asked" if box.asked and box.look != "self" else ""
     rect = f'<rect x="{_n(x)}" y="{_n(y)}" width="{WIDTH}" height="{HEIGHT}" rx="{_n(corner)}" class="{shape}{look}"/>'
-    told = (("nk", words.cut(box.kind, _SMALL_LETTERS)), ("nn", words.cut(box.name, _LETTERS)), ("nk", words.cut(box.detail, _SMALL_LETTERS)))  # fmt: skip
+    told = (("nk", words.cut(box.kind, _SMALL_LETTERS)), ("nn", words.cut(box.name, LETTERS)), ("nk", words.cut(box.detail, _SMALL_LETTERS)))  # fmt: skip
     texts = "".join(
         _text(x + WIDTH / 2, y + down, look_, said) for down, (look_, said) in zip(_LINES, told, strict=True)
     )

@@ -12,6 +12,7 @@ from watchglass.show import words
 from watchglass.show.run_words import LOOKS, component, listed, short, took
 from watchglass.web import urls
 from watchglass.web.pages import emphasised, json, page
+from watchglass.web.run_view import ROWS
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -67,6 +68,7 @@ def shown(store: Reads, first: str, second: str) -> dict[str, object]:
         "same": changes.same(diff, before, after),
         "source": changes.source_parts(diff.source),
         "lead": _lead(diff, rows),
+        "most": ROWS,
         "LOOKS": LOOKS,
         "short": short,
         "took": took,

@@ -14,8 +14,8 @@ from watchglass.show import words
 from watchglass.show.change import change, scale_of
 from watchglass.show.drawing import PHONE, WIDE
 from watchglass.show.evidence import charts, the_slice
-from watchglass.show.render import picture, png, printed
 from watchglass.web import incident_view as view
+from watchglass.web.chart_file import chart_file
 from watchglass.web.inbox import counts, groups
 from watchglass.web.pages import emphasised, json, page
 
@@ -163,11 +163,4 @@ def _chart_file(incident: Incident, status: ModelStatus | None, name: str, twin:
     if name not in drawn:
         known = ", ".join(drawn) or "none: no evidence was kept"
         raise HTTPException(404, f"incident {incident.id} has no chart {name!r}. Known: {known}.")
-    spec = drawn[name].spec
-    if twin == "json":
-        return json({**printed(spec), "description": drawn[name].sentence})
-    if twin == "svg":
-        return Response(picture(spec), media_type="image/svg+xml")
-    if twin == "png":
-        return Response(png(spec), media_type="image/png")
-    raise HTTPException(404, f"a chart is not given as {twin!r}. Known: json, png, svg.")
+    return chart_file(drawn[name], twin)

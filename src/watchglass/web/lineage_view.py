@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from watchglass.errors import WatchglassError
 from watchglass.show import words
-from watchglass.show.lineage_drawing import Box, Line, drawn
+from watchglass.show.lineage_drawing import LETTERS, Box, Line, drawn
 from watchglass.show.lineage_graph import marked
 from watchglass.show.run_words import component, short, took
 from watchglass.web import urls
@@ -108,9 +108,9 @@ def _run_box(node: Node, kind: str, wrong: str) -> Box:
     run = node.run
     name = component(run.component, run.version)
     detail = f"{short(run.id)} · {run.status if run.ended is None else took((run.ended - run.started).total_seconds())}"
-    return Box(
-        node.key, "run", f"{kind}, {wrong}" if wrong else kind, name, detail, urls.run(run.id), f"{name}, run {run.id}"
-    )
+    told = name if len(name) <= LETTERS else run.component
+    title = f"{name}, run {run.id}"
+    return Box(node.key, "run", f"{kind}, {wrong}" if wrong else kind, told, detail, urls.run(run.id), title)
 
 
 def _label(graph: Graph, wrong: Mapping[str, str]) -> str:

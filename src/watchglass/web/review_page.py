@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LISTED: Final = 100
 SUSPECTS: Final = 25
+SAMPLE: Final = 1_000
+"""Good outputs that the page contrasts with at most; `watchglass review` takes 10,000 unless told."""
 MOST_BYTES: Final = 65_536
 
 
@@ -38,7 +40,7 @@ def router(store: Reads, *, writable: bool) -> APIRouter:
 
     @routes.get(f"{urls.REVIEW}.json")
     def review_json(after: int = 0) -> Response:
-        return json({"flags": store.flags(limit=LISTED), "review": store.review(SUSPECTS, after)})
+        return json({"flags": store.flags(limit=LISTED), "review": store.review(SUSPECTS, after, sample=SAMPLE)})
 
     return routes
 
@@ -88,7 +90,7 @@ def _back(given: dict[str, str]) -> Response:
 
 def shown(store: Reads, after: int) -> dict[str, object]:
     """Gather what the page shows."""
-    flags, found = store.flags(limit=LISTED), store.review(SUSPECTS, after)
+    flags, found = store.flags(limit=LISTED), store.review(SUSPECTS, after, sample=SAMPLE)
     return {
         "flags": flags.flags,
         "more_flags": flags.next is not None,

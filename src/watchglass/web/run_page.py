@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, Response
 
+from watchglass.errors import UnknownName
 from watchglass.show import run_changes as changes
 from watchglass.show.durations import chart
 from watchglass.show.lineage_graph import around, run_key
@@ -55,16 +57,24 @@ def router(store: Reads, *, writable: bool) -> APIRouter:
     """Make the routes of a run over a store; where it may be written, its outputs can be flagged."""
     routes = APIRouter(include_in_schema=False)
 
+    def of(run: str) -> Response:
+        return page(store, "run.html", {**shown(store, known(store, run)), "writable": writable})
+
     @routes.get("/runs/{run:path}.json")
     def run_json(run: str) -> Response:
-        found = known(store, run)
+        try:
+            found = known(store, run)
+        except UnknownName:
+            with suppress(UnknownName):
+                return of(f"{run}.json")  # an id may end so itself
+            raise
         return json(
             {"run": found.run, "diff": found.diff, "trace": found.trace, "impact": found.impact, "stale": found.stale}
         )
 
     @routes.get("/runs/{run:path}")
     def one(run: str) -> Response:
-        return page(store, "run.html", {**shown(store, known(store, run)), "writable": writable})
+        return of(run)
 
     return routes
 
@@ -128,6 +138,9 @@ def shown(store: Reads, found: Known) -> dict[str, object]:
         "bars": chart(run.component, [(one.id, one.started, one.seconds, one.status) for one in past], run.id),
         "twin_address": urls.run(run.id, twin="json"),
         "shown_value": value,
+        "most": view.ROWS,
+        "more_touches": sum(max(len(several) - view.ROWS, 0) for several in (run.reads, run.writes)),
+        "beside": 2 * BESIDE,
         "LOOKS": LOOKS,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from watchglass.show import words
 from watchglass.show.run_words import apart, named, size, took
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from watchglass.store.lineage.stale import Input, Staleness
     from watchglass.store.runs.one import RunRecord, Touched
 
+ROWS: Final = 200
+"""Rows of a table at most; the page's JSON has all."""
 _DIGITS = 12
 
 
@@ -69,11 +71,11 @@ class Marks:
 
 
 def touches(run: RunRecord, makers: Mapping[str, Run], impact: Impact, marks: Marks) -> list[Touch]:
-    """List what a run read and wrote, with who made it and who read it."""
+    """List what a run read and wrote, at most `ROWS` of each, with who made it and who read it."""
     standing = {(flag.name, flag.version): flag for flag in marks.flags}
     found = []
     for wrote, several in ((False, run.reads), (True, run.writes)):
-        for one in several:
+        for one in several[:ROWS]:
             key = (one.name, one.version)
             notes = [_read_by(one, impact) if wrote else _written_by(run, one, makers)]
             notes += ["new: the run before did not read it"] if not wrote and key in marks.new else []

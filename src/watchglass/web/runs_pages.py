@@ -7,11 +7,13 @@ from statistics import median
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Depends, Response
+from starlette.exceptions import HTTPException
 
 from watchglass.show import words
 from watchglass.show.durations import chart
 from watchglass.show.run_words import LOOKS, component, short, took
 from watchglass.web import urls
+from watchglass.web.chart_file import chart_file
 from watchglass.web.pages import emphasised, json, page
 
 if TYPE_CHECKING:
@@ -88,6 +90,14 @@ def router(store: Reads) -> APIRouter:
     @routes.get("/runs.json")
     def runs_json(wanted: Annotated[Filters, Depends()], after: str | None = None) -> Response:
         return json(wanted.page(store, after))
+
+    @routes.get("/components/{name:path}/durations.{twin}")
+    def durations(name: str, twin: str, run: str | None = None) -> Response:
+        past = reversed(store.history(name, DRAWN).runs)
+        drawn = chart(name, [(one.id, one.started, one.seconds, one.status) for one in past], run, wide=True)
+        if drawn is None:
+            raise HTTPException(404, f"component {name!r} has no chart yet: fewer than two of its runs are over.")
+        return chart_file(drawn, twin)
 
     @routes.get("/components/{name:path}.json")
     def history_json(name: str, after: str | None = None) -> Response:

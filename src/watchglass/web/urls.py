@@ -82,6 +82,11 @@ def component(name: str, *, after: str | None = None, twin: str = "") -> str:
     return _asked(f"/components/{quote(name, safe='')}", twin, {"after": after})
 
 
+def durations(name: str, twin: str, run: str | None = None) -> str:
+    """Give the address of the chart of a component's durations as a file, a run of it marked."""
+    return _asked(f"/components/{quote(name, safe='')}/durations", twin, {"run": run})
+
+
 def lineage(of: str | None = None, version: str | None = None, *, depth: int | None = None, twin: str = "") -> str:
     """Give the address of what an artifact or a run was made of, and of what came of it."""
     return _asked("/lineage", twin, {"of": of, "version": version, "depth": None if depth is None else str(depth)})
