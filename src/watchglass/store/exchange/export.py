@@ -17,6 +17,7 @@ from watchglass.capture.times import micros
 from watchglass.errors import BadInput, StoreError
 from watchglass.store.compact import compact, engine_room
 from watchglass.store.exchange import delta
+from watchglass.store.exchange.aside import becoming
 from watchglass.store.exchange.manifest import VERSION, Entry, Manifest, write
 from watchglass.store.exchange.sources import Chosen, Part, parts
 from watchglass.store.exchange.tables import ENDINGS, Format, chosen, format_of
@@ -29,13 +30,19 @@ from watchglass.store.transactions import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy.engine import Engine
 
     from watchglass.records import Time
+    from watchglass.store.exchange.tables import Kind
     from watchglass.store.folder import Folder
 
+MEMORY: Final = "400MB"
+WIDE: Final = 500
+"""Columns beyond which the groups of rows under way need more than that."""
+THREADS: Final = 2
+"""Each holds a group of rows that it packs."""
 _LONGEST_NAME: Final = 100
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
@@ -85,27 +92,44 @@ def export(
         delta.require()
     place = _empty(to)
     compact(folder, engine)
-    entries: list[Entry] = []
     try:
-        with engine_room() as connection, parts(folder, engine, connection, kinds, rows) as found:
-            total, done = sum(part.rows for part in found), 0
-            for part in found:
-                entry = _file(connection, place, part, form, entries)
-                entries += [entry] if entry is not None else []
-                done += part.rows
-                if progress:
-                    progress(done, total)
-    except duckdb.IOException as error:
-        message = f"the export stopped: {str(error).splitlines()[0]}. Nothing of it is valid without its manifest; remove {str(place)!r} and begin again"
+        with becoming(place) as room:
+            made = _written(folder, engine, (room, form, kinds, rows), _filters(wanted), progress)
+    except (duckdb.Error, OSError) as error:
+        message = f"the export stopped: {str(error).splitlines()[0]}. Nothing of it is left: make room, or name another folder, and begin again"
         raise StoreError(message) from error
+    size = sum(entry.bytes for entry in made.files)
+    return Exported(str(place), form, made.id, len(made.files), sum(made.counts.values()), size, made.counts)
+
+
+def _written(
+    folder: Folder,
+    engine: Engine,
+    what: tuple[Path, Format, Sequence[Kind], Chosen],
+    filters: dict[str, str | None],
+    progress: Callable[[int, int], None] | None,
+) -> Manifest:
+    """Write the files, then the manifest."""
+    room, form, kinds, rows = what
+    entries: list[Entry] = []
+    with engine_room() as connection, parts(folder, engine, connection, kinds, rows) as found:
+        if max((len(part.columns.features) for part in found), default=0) <= WIDE:
+            connection.execute(f"SET memory_limit = '{MEMORY}'")
+        connection.execute(f"SET enable_progress_bar = false; SET threads = {THREADS}")
+        total, done = sum(part.rows for part in found), 0
+        for part in found:
+            entry = _file(connection, room, part, form, entries)
+            entries += [entry] if entry is not None else []
+            done += part.rows
+            if progress:
+                progress(done, total)
     if form == "delta":
-        delta.make_tables({(place / entry.path).parent for entry in entries})
+        delta.make_tables({(room / entry.path).parent for entry in entries})
     made = Manifest(
-        VERSION, uuid.uuid4().hex, version("watchglass"), SCHEMA_VERSION, _now(), form, _filters(wanted), tuple(entries)
+        VERSION, uuid.uuid4().hex, version("watchglass"), SCHEMA_VERSION, _now(), form, filters, tuple(entries)
     )
-    write(place, made)
-    size = sum(entry.bytes for entry in entries)
-    return Exported(str(place), form, made.id, len(entries), sum(made.counts.values()), size, made.counts)
+    write(room, made)
+    return made
 
 
 def _now() -> str:
@@ -127,8 +151,11 @@ def rows_of(wanted: Wanted) -> Chosen:
 
 
 def _empty(to: str | os.PathLike[str]) -> Path:
-    """Make the folder; raises `BadInput` where there is something already."""
+    """Look at the folder; raises `BadInput` where there is something already."""
     place = Path(to)
+    if place.resolve().is_mount():
+        message = f"a file system is mounted at {str(place)!r}, which cannot be replaced whole: name a folder in it, {str(place / 'export')!r}"
+        raise BadInput(message)
     try:
         held = next(place.iterdir(), None) if place.exists() else None
         if held is not None:
@@ -136,7 +163,6 @@ def _empty(to: str | os.PathLike[str]) -> Path:
                 f"{str(place)!r} holds something already ({held.name!r}): name a folder that is empty or not there"
             )
             raise BadInput(message)
-        make_folder(place.absolute())
     except OSError as error:
         message = f"the folder {str(place)!r} cannot be written: {error.strerror or error}"
         raise StoreError(message) from error
