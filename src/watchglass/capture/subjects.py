@@ -139,6 +139,8 @@ def lifted(store: str, name: str) -> None:
 
 def mind(run: Run, kind: str, store: str, artifact: Artifact, said: tuple[str, ...]) -> None:
     """Look whether what a run reads carries a tag that was retracted; what it writes then does too. Raises `Blocked`."""
+    if run.met is None and not os.path.exists(f"{store}/{FOLDER}"):  # noqa: PTH110 - nothing was ever retracted here
+        return
     name, version = artifact.name, artifact.version
     why = f"whether {name!r} carries what was retracted is unknown"
     seen = drops.shielded("retracted", why, lambda: found(store, name, version, said), None) if kind == "read" or said else None  # fmt: skip

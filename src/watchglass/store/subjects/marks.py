@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.capture.subjects import DRAFT, FOLDER, Mark, digest, digest_of_tag, read, write
+from watchglass.capture.times import now
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
@@ -80,11 +81,16 @@ def _state(connection: Connection) -> int:
 
 
 def _wanted(connection: Connection) -> dict[str, Mark]:
-    """Say which marks there are to be: retractions of one end of grace together, the strictest last."""
+    """Say which marks there are to be: retractions of one end of grace together, as all whose grace is over, the strictest last."""
     t = c.retractions.c
+    rows = connection.execute(sa.select(t.tag, t.block_after)).all()
+    moment = now()
+    over = {row.block_after for row in rows if row.block_after is not None and row.block_after <= moment}
+    first = min(over, default=0)
     by_end: dict[int, list[str]] = {}
-    for row in connection.execute(sa.select(t.tag, t.block_after)):
-        by_end.setdefault(row.block_after or 0, []).append(row.tag)
+    for row in rows:
+        end = first if row.block_after in over else row.block_after or 0
+        by_end.setdefault(end, []).append(row.tag)
     found: dict[str, Mark] = {}
     for end in sorted(by_end, key=lambda end: end or 2**63, reverse=True):
         found |= {digest_of_tag(tag): Mark(end) for tag in by_end[end]}
