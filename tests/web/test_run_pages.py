@@ -13,7 +13,7 @@ import pytest
 
 from tests.store.runs.graph import Pipeline
 from tests.web.pipeline_told import LONG, SCRIPT, tell
-from tests.web.test_pages import Client, Tags
+from tests.web.test_pages import Broken, Client, Tags
 from watchglass.reading import Store
 from watchglass.web import urls
 from watchglass.web.headers import POLICY
@@ -245,6 +245,37 @@ def test_ids_with_slashes_numbers_that_are_none_and_runs_that_go_on_have_pages(t
         assert "Crashed" in said(browser.get("/runs?status=crashed"))
 
 
+def test_what_is_the_same_is_said_to_be(told):
+    first, second = (run.id for run in told.store.history("report").runs[:2])
+    assert "have the same code, parameters, environment and inputs" in said(
+        told.browser.get(urls.compare(first, second))
+    )
+    page = said(told.browser.get(urls.run(first)))
+    assert "Code, parameters, environment and inputs are those of the run before" in page
+    clean = said(told.browser.get(urls.run(told.ids["clean 2"])))
+    assert "Since the run before only data is new: raw_images." in clean
+
+
+def test_old_runs_components_that_never_ran_and_runs_known_by_name_alone_are_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr("watchglass.web.run_page.BARS", 4)
+    line = Pipeline(tmp_path / "store")
+    for number in range(8):
+        line.ran(
+            "daily", [], ["out"], id=f"d{number}", took=(number + 1) * 1_000_000, code={"commit": f"{number // 5:040d}"}
+        )
+    line.ran("late", [], ["of late"], id="late", upstream=["gone"])
+    line.write("graph", [{"kind": "component", "name": "planned", "time": 1_780_000_000_000_000}])
+    line.close()
+    with Store(tmp_path / "store") as store:
+        browser = Browser(store)
+        old = browser.get(urls.run("d2"))
+        assert "The last 3 runs of daily: median 2.00 s, longest 3.00 s; this run 3.00 s." in said(old)
+        assert "Since the run before code changed." in said(browser.get(urls.run("d5")))
+        assert "planned is known, and has not run yet." in said(browser.get(urls.component("planned")))
+        assert "named, not recorded" in said(browser.get(urls.lineage("late")))
+        assert "named, not recorded" in said(browser.get(urls.run("late")))
+
+
 def test_the_chart_of_durations_is_a_file_too(told):
     assert told.browser.get(urls.durations("clean", "svg")).text.startswith("<svg")
     assert told.browser.get(urls.durations("clean", "png")).content.startswith(b"\x89PNG")
@@ -332,6 +363,14 @@ def test_the_box_leads_to_runs_components_and_artifacts(told):
     assert jump("rep") == urls.component("report")
     assert jump("clean_images") == urls.lineage("clean_images")
     assert jump("site_scales") == urls.lineage("site_scales")
+
+
+@pytest.mark.parametrize("path", ["/runs", "/runs/x", "/components/x", "/lineage?of=x", "/compare?a=x", "/review"])
+def test_a_store_that_went_away_gives_a_page_without_a_traceback(path):
+    answer = Client(Broken()).get(path)
+    assert answer.status_code == 500
+    assert "in its log" in answer.text
+    assert "secret" not in answer.text
 
 
 def test_an_empty_store_says_how_each_page_is_filled(empty):
