@@ -33,5 +33,17 @@ def test_where_messages_are_dropped_there_is_no_source_and_a_test_says_nothing(l
     assert (told["name"], told["ok"], told["message"]) == ("nobody", False, "")
 
 
+def test_the_tags_of_a_component_are_words_of_its_code_and_stay(logs):
+    wg.init(logs.root, redaction=[{"field": "tags.*", "action": "drop"}])
+
+    @wg.component("mail", tags=["nightly"])
+    def mail():
+        return None
+
+    mail()
+    (told,) = logs.graph("component")
+    assert told["tags"] == ["nightly"]
+
+
 def _refuse(result):
     raise ValueError(result)
