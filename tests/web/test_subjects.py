@@ -13,6 +13,7 @@ EVENTS = [
     {"kind": "run", "id": "r1", "component": "clean", "reads": [{"name": "rows", "version": "1"}], "writes": [{"name": "good", "version": "1"}]},
     {"kind": "subject_tag", "name": "rows", "version": "1", "tag": "client-17"},
     {"kind": "subject_tag", "name": "sums", "tag": ""},
+    {"kind": "run", "id": "r0", "component": "ingest", "writes": [{"name": "aside", "version": "1"}]},
 ]  # fmt: skip
 
 
@@ -40,14 +41,14 @@ def test_it_is_followed(server):
 
 
 def test_it_is_said_and_retracted(server):
-    said = post(server, "subjects", {"name": "good", "subjects": ["zoe"]})
+    said = post(server, "subjects", {"name": "aside", "subjects": ["zoe"]})
     assert (said.status_code, said.json()["version"], said.json()["tags"]) == (200, "1", ["zoe"])
     taken = post(server, "retractions", {"tag": "zoe", "who": "ana", "grace": None})
     assert (taken.status_code, taken.json()["versions"], taken.json()["block_after"]) == (200, 1, None)
     assert [one["tag"] for one in server.get("/api/v1/retractions").json()["retractions"]] == ["zoe"]
-    server.post("events", json.dumps({"kind": "run", "id": "r2", "component": "look", "reads": [{"name": "good", "version": "1"}]}))  # fmt: skip
+    server.post("events", json.dumps({"kind": "run", "id": "r2", "component": "look", "reads": [{"name": "aside", "version": "1"}]}))  # fmt: skip
     used = server.get("/api/v1/retractions/uses?tag=zoe").json()["uses"]
-    assert [(one["run"], one["name"], one["blocked"]) for one in used] == [("r2", "good", False)]
+    assert [(one["run"], one["name"], one["blocked"]) for one in used] == [("r2", "aside", False)]
 
 
 @pytest.mark.parametrize(
