@@ -243,7 +243,7 @@ class Redacted:
 def redacted_past(folder: Folder, table: object, model: str, roles: Roles) -> Iterator[Redacted]:
     """Open a table, with all roles known, through the rules of redaction in force; raises `StoreError` where they cannot be known."""
     redactor = redactor_of(folder)
-    with engine_room() as connection, past(connection, table) as opened:
+    with engine_room(folder) as connection, past(connection, table) as opened:
         try:
             source, columns, left = read_through(connection, opened.source, opened.columns, (model, roles, redactor))
         except duckdb.Error as error:

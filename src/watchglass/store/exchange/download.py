@@ -48,7 +48,7 @@ def download(folder: Folder, engine: Engine, table: str, wanted: Wanted) -> Bina
     folder.scratch.mkdir(exist_ok=True)
     path = folder.scratch / f"{uuid4().hex}.{form}"
     try:
-        with engine_room() as connection, parts(folder, engine, connection, (kind,), rows) as found:
+        with engine_room(folder) as connection, parts(folder, engine, connection, (kind,), rows) as found:
             selects = [outward(kind, part.nested, part.select, form) for part in found or [nothing(kind)]]
             connection.execute(f"COPY ({' UNION ALL BY NAME '.join(selects)}) TO {literal(str(path))} {OPTIONS[form]}")
         return _unnamed(path)

@@ -112,7 +112,7 @@ def _written(
     """Write the files, then the manifest."""
     room, form, kinds, rows = what
     entries: list[Entry] = []
-    with engine_room() as connection, parts(folder, engine, connection, kinds, rows) as found:
+    with engine_room(folder) as connection, parts(folder, engine, connection, kinds, rows) as found:
         if max((len(part.columns.features) for part in found), default=0) <= WIDE:
             connection.execute(f"SET memory_limit = '{MEMORY}'")
         connection.execute(f"SET enable_progress_bar = false; SET threads = {THREADS}")

@@ -118,7 +118,7 @@ def import_export(
 def _check_rules(folder: Folder, source: Path, form: Format, entry: Entry) -> tuple[str, ...]:
     """Say what the rules of redaction that come in ask for; raises `BadInput` where they cannot be held here, before anything is written."""
     _check(source, entry)
-    with engine_room() as connection:
+    with engine_room(folder) as connection:
         relation, _ = opened(connection, KINDS[entry.table], (), form, str(source / entry.path))
         found = dict(connection.execute(f"SELECT name, value FROM {relation}").fetchall())
     return settings_rows.check_rules(folder, found.get("redaction"), str(source))
@@ -170,7 +170,7 @@ def _take(folder: Folder, engine: Engine, source: Path, what: tuple[Format, Entr
     _check(source, entry)
     path, redactor = str(source / entry.path), redactor_of(folder)
     try:
-        with engine_room() as connection:
+        with engine_room(folder) as connection:
             kind = _as_then(connection, KINDS[entry.table], form, path)
             both = (("features", entry.features), ("tags", entry.tags)) if kind.nested else ()
             nested = tuple((role, fields) for role, fields in both if fields)
