@@ -51,7 +51,22 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         docs_url=None,  # these two pages would load their code from elsewhere
         redoc_url=None,
     )
-    for part in (artifacts, models_page, incidents_pages, jump, api, audit, schemas, labels, questions, asking, exporting, runs, lineage, subjects):
+    for part in (
+        artifacts,
+        models_page,
+        incidents_pages,
+        jump,
+        api,
+        audit,
+        schemas,
+        labels,
+        questions,
+        asking,
+        exporting,
+        runs,
+        lineage,
+        subjects,
+    ):
         app.include_router(part.router(store))
     for part in (runs_pages, lineage_page, compare_page):
         app.include_router(part.router(store))
