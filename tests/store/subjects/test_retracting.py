@@ -8,6 +8,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
+import watchglass as wg
 from tests.store.bench import BEGIN
 from tests.store.lineage.told import at, run
 from tests.store.subjects.test_following import LINE, said
@@ -198,6 +199,17 @@ def test_marks_are_only_worked_out_anew_where_something_changed(bench, store):
     assert not any(path.exists() for path in marks), "nothing was recorded since"
     refresh(bench.folder, bench.engine)
     assert all(path.exists() for path in marks)
+
+
+def test_a_restored_store_has_its_marks_after_the_first_upkeep(bench, store, tmp_path):
+    bench.write("graph", LINE)
+    store.retract("client-17")
+    store.backup(tmp_path / "backups")
+    wg.restore(tmp_path / "backups", tmp_path / "again")
+    with Store(tmp_path / "again") as again:
+        assert found(again.path, "model", "1") is None
+        again.compact()
+        assert found(again.path, "model", "1") is not None
 
 
 def test_the_draft_of_a_mark_that_another_writes_is_left_and_that_of_a_dead_one_is_not(bench, store):

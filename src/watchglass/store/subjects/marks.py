@@ -36,7 +36,7 @@ def refresh_if_new(folder: Folder, engine: Engine) -> None:
         if connection.execute(sa.select(c.retractions.c.tag).limit(1)).first() is None:
             return
         known = connection.execute(_seen(WATERMARK)).scalar()
-        due = known != _state(connection)
+        due = known != _state(connection) or not (folder.root / FOLDER).is_dir()  # a restored store has none
     if due:
         refresh(folder, engine)
 
