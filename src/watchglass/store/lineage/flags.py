@@ -182,7 +182,8 @@ def tell(folder: Folder, engine: Engine, events: Sequence[Mapping[str, object]])
     """Bring events into the graph log, on the disk, and into the catalog."""
     if not events:
         return
-    root = str(folder.root)
+    with engine.connect() as connection, connection.begin():
+        root = str(folder.root)  # a catalog of a newer package refuses here, before the log is written
     try:
         publish(prepare(root, "graph"), new_file("graph"), [line(event) for event in events])
     except OSError as error:

@@ -98,7 +98,7 @@ def _parameters(question: Question) -> str:
     """Write the parameters in short.
 
     >>> _parameters(QUESTIONS["traffic"])
-    'model, environment=live, start?, end?, by=hour'
+    'model, environment=live, start?, end?, by=hour, limit=10000, after?'
     """
     return ", ".join(
         f"{p.name}={p.default}" if p.default is not None else f"{p.name}{'' if p.needed else '?'}"
