@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import numpy as np
@@ -69,10 +71,13 @@ def files_of(
 
 def index_of(file: Indexed) -> tuple[Hashes, NDArray[np.uint32]]:
     """Map a file's index: the hashes, sorted, and the place of each in the file."""
-    path = index_path(file.path)
-    if not path.stat().st_size:
-        return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint32)
-    data = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
+    handle = os.open(index_path(file.path), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if not os.fstat(handle).st_size:
+            return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint32)
+        data = np.frombuffer(mmap(handle, 0, access=ACCESS_READ), dtype=np.uint8)  # np.memmap takes three times as long
+    finally:
+        os.close(handle)
     count = len(data) // ENTRY
     return (
         cast("Hashes", data[: 8 * count].view("<u8")),
