@@ -102,13 +102,12 @@ def eras_of(folder: Folder, catalog: Connection, connection: duckdb.DuckDBPyConn
     An older version kept none: what it counted is taken to have been counted under every tag that its cells have.
     """
     t = c.watermarks.c
-    if catalog.execute(sa.select(t.seq).where(t.name == "cells")).first() is None:
-        return Eras()  # all is counted anew
     begin = f"{_NAME}{json.dumps([model])[:-1]}, "
-    names = catalog.execute(
-        sa.select(t.name).where(t.name.startswith(begin, autoescape=True)).order_by(t.seq)
-    ).scalars()
-    if found := [Era(*_read(name)[1:]) for name in names]:
+    marks = sa.select(t.name).where((t.name == "cells") | t.name.startswith(begin, autoescape=True)).order_by(t.seq)
+    names = catalog.execute(marks).scalars().all()
+    if "cells" not in names:
+        return Eras()  # all is counted anew
+    if found := [Era(*_read(name)[1:]) for name in names if name != "cells"]:
         return Eras(tuple(found))
     cells = sa.select(c.files.c.path).where(
         c.files.c.kind == "cells", c.files.c.model == model, c.files.c.removed.is_(None)

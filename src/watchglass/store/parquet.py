@@ -25,6 +25,7 @@ OPTIONS: Final = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GRO
 """Version 2 has times as differences: a fifth less to read, and smaller."""
 INDEXED: Final = ("predictions", "labels")
 CLOSE: Final = timedelta(minutes=10)
+INDEX: Final = ".ids"
 ENTRY: Final = 12
 """Bytes a row in an index of ids: the hash, then the place."""
 _CHUNK: Final = 1 << 20
@@ -116,7 +117,7 @@ def sum_of(path: Path) -> str:
 
 def index_path(path: Path) -> Path:
     """Name the index of ids that lies beside a file."""
-    return path.with_name(path.name + ".ids")
+    return path.with_name(path.name + INDEX)
 
 
 def entries(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from watchglass.store import catalog as c
 from watchglass.store.manifest import POSITION
-from watchglass.store.parquet import ENTRY, hashed, index_path, write_index
+from watchglass.store.parquet import ENTRY, INDEX, hashed, write_index
 from watchglass.store.quoting import literal
 from watchglass.store.transactions import writing
 
@@ -71,7 +71,7 @@ def files_of(
 
 def index_of(file: Indexed) -> tuple[Hashes, NDArray[np.uint32]]:
     """Map a file's index: the hashes, sorted, and the place of each in the file."""
-    handle = os.open(index_path(file.path), os.O_RDONLY | os.O_CLOEXEC)
+    handle = os.open(f"{file.path}{INDEX}", os.O_RDONLY | os.O_CLOEXEC)
     try:
         if not os.fstat(handle).st_size:
             return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint32)
