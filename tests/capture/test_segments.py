@@ -156,7 +156,8 @@ def test_a_folder_that_cannot_be_made_drops_counts_and_warns_once_a_minute(tmp_p
         assert predict(number)
     with wg.run("train") as run:
         run.note("goes on")
-    assert lost()["ENOTDIR"] == 5 + 5 + 2 + 1  # five rows, their schema tried each time, the run's start and end, its environment
+    # five rows, their schema tried each time, the run's start and end, its environment
+    assert lost()["ENOTDIR"] == 5 + 5 + 2 + 1
     warnings = [entry for entry in caplog.records if entry.name == "watchglass" and "ENOTDIR" in entry.message]
     assert len(warnings) == 1
 

@@ -119,7 +119,13 @@ def test_a_download_that_cannot_be_says_what_would_do(server, address, status, s
         ("name=rows.csv&model=m&table=runs", ROWS, {}, 422, "table"),
         ("name=rows.csv&model=m&time=att", ROWS, {}, 400, "Did you mean 'at'"),
         ("name=rows.parquet&model=m&time=at", ROWS, {}, 400, "file 'rows.parquet' cannot be read"),
-        ("name=rows.csv&model=m", gzip.compress(ROWS.encode(), mtime=0), {"content_encoding": "gzip"}, 415, "Content-Encoding"),
+        (
+            "name=rows.csv&model=m",
+            gzip.compress(ROWS.encode(), mtime=0),
+            {"content_encoding": "gzip"},
+            415,
+            "Content-Encoding",
+        ),
         ("name=rows.csv&model=m", ROWS, {"origin": "http://elsewhere"}, 403, "another"),
     ],
 )

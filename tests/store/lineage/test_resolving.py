@@ -151,7 +151,9 @@ def test_each_look_up_is_a_place_in_an_index(bench):
     if bench.engine.dialect.name != "sqlite":
         pytest.skip("the plan is SQLite's")
     with bench.engine.connect() as connection:
-        text = str(_query(START, counted=False, one=True).compile(bench.engine, compile_kwargs={"literal_binds": False}))
+        text = str(
+            _query(START, counted=False, one=True).compile(bench.engine, compile_kwargs={"literal_binds": False})
+        )
         plan = connection.execute(
             sa.text("EXPLAIN QUERY PLAN " + _named(text)), {f"p{n}": "x" for n in range(99)}
         ).all()
