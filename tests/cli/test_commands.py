@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import watchglass as wg
 from watchglass.cli.main import commands
@@ -100,9 +101,9 @@ def test_every_command_has_help_and_the_list_is_as_documented():
         "unflag",
     ]
     for name in commands.commands:
-        done = run(name, "--help")
-        assert done.returncode == 0
-        assert "--json" in done.stdout
+        done = CliRunner().invoke(commands, [name, "--help"])
+        assert done.exit_code == 0
+        assert "--json" in done.output
 
 
 @pytest.mark.parametrize("name", ["status", "models", "incidents", "explain", "check"])
