@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 _Written: TypeAlias = "Callable[..., str]"
 
 
-class larger(FunctionElement[object]):  # noqa: N801 - reads as the function that it is
-    """The larger of two values, NULL for none."""
-
-    inherit_cache = True
-
-
 class json_line(FunctionElement[str]):  # noqa: N801 - likewise
     """Names and values in turn as the text of a JSON object."""
 
@@ -70,7 +64,6 @@ def _say(
     compiles(construct, "postgresql")(written(postgresql))
 
 
-_say(larger, "max({all})", "greatest({all})")
 _say(json_line, "json_object({all})", "CAST(json_build_object({all}) AS TEXT)")
 _say(json_number, "json_extract({0}, '$.' || {1})", "CAST(CAST({0} AS JSON) ->> {1} AS NUMERIC)")
 _say(place_in, "instr({all})", "strpos({all})")

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from watchglass.store import catalog as c
-from watchglass.store.dialects import larger
 from watchglass.store.graph import take_in
 from watchglass.store.transactions import writing
+from watchglass.store.upserts import larger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

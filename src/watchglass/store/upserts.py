@@ -44,10 +44,10 @@ def upsert(table: sa.Table) -> Insert:
         name: sa.func.coalesce(new, table.c[name]) for name, new in news.items() if name not in _FIRST.get(table, ())
     }
     if table is c.columns:
-        changed["declared"] = _larger(news["declared"], table.c.declared)
+        changed["declared"] = larger(news["declared"], table.c.declared)
         changed["whole"] = sa.func.coalesce(table.c.whole, news["whole"])  # what was seen holds
     if table is c.drops:
-        changed["rows"] = _larger(news["rows"], table.c.rows)
+        changed["rows"] = larger(news["rows"], table.c.rows)
     if table is c.artifacts:
         changed |= _of_artifact(news)
     if table is c.runs:
@@ -58,7 +58,8 @@ def upsert(table: sa.Table) -> Insert:
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
-def _larger(new: sa.ColumnElement[object], old: sa.ColumnElement[object]) -> sa.ColumnElement[object]:
+def larger(new: sa.ColumnElement[object], old: sa.ColumnElement[object]) -> sa.ColumnElement[object]:
+    """Write the larger of two values that are there, in words that every database knows."""
     return sa.case((new > old, new), else_=old)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from watchglass.store.runs.history import History
+    from watchglass.store.runs.history import History, PastRun
     from watchglass.store.runs.listing import Runs, RunSummary
     from watchglass.web.reads import Reads
 
@@ -150,23 +150,25 @@ def _just_after(runs: Sequence[RunSummary], name: str) -> str | None:
     return f"{round(first.started.timestamp() * 1e6)}~{first.id}\U0010ffff"
 
 
+def _line(run: RunSummary | PastRun, component: str, stale: int) -> Line:
+    """Write the line of a run in a table."""
+    return Line(
+        id=run.id,
+        short=short(run.id),
+        component=component,
+        version=words.NONE if run.version is None else words.cut(run.version, 20),
+        look=LOOKS[run.status][0],
+        word=LOOKS[run.status][1],
+        error=words.cut(" ".join((run.error or "").split()), _ERROR),
+        started=run.started,
+        took=took(run.seconds),
+        stale=stale,
+    )
+
+
 def listed(runs: Sequence[RunSummary], stale: dict[str, int]) -> list[Line]:
     """Write the lines of a table of runs."""
-    return [
-        Line(
-            id=run.id,
-            short=short(run.id),
-            component=run.component,
-            version=words.NONE if run.version is None else words.cut(run.version, 20),
-            look=LOOKS[run.status][0],
-            word=LOOKS[run.status][1],
-            error=words.cut(" ".join((run.error or "").split()), _ERROR),
-            started=run.started,
-            took=took(run.seconds),
-            stale=stale.get(run.id, 0),
-        )
-        for run in runs
-    ]
+    return [_line(run, run.component, stale.get(run.id, 0)) for run in runs]
 
 
 def lead(found: Runs, lines: Sequence[Line], asked: dict[str, str | None], after: str | None) -> object:
@@ -210,21 +212,7 @@ def of_component(store: Reads, name: str, after: str | None) -> dict[str, object
 
 
 def _history_lines(found: History) -> list[Line]:
-    return [
-        Line(
-            id=run.id,
-            short=short(run.id),
-            component=found.component,
-            version=words.NONE if run.version is None else words.cut(run.version, 20),
-            look=LOOKS[run.status][0],
-            word=LOOKS[run.status][1],
-            error=words.cut(" ".join((run.error or "").split()), _ERROR),
-            started=run.started,
-            took=took(run.seconds),
-            stale=run.stale,
-        )
-        for run in found.runs
-    ]
+    return [_line(run, found.component, run.stale) for run in found.runs]
 
 
 def _component_lead(name: str, past: History) -> object:

@@ -23,7 +23,6 @@ from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store import parquet
 from watchglass.store.compact import engine_room
-from watchglass.store.dialects import larger
 from watchglass.store.labels import late
 from watchglass.store.labels.feedback import SEEN
 from watchglass.store.leases import hold
@@ -34,6 +33,7 @@ from watchglass.store.models import microseconds, moment
 from watchglass.store.quoting import literal
 from watchglass.store.transactions import writing
 from watchglass.store.tuning import settings_of
+from watchglass.store.upserts import larger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
