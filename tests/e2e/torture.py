@@ -108,7 +108,10 @@ def check(store, before):
             assert rows >= counts[place], (
                 f"{counts[place] - rows} acknowledged {table} of {life} are not seen (WATCHGLASS_SEED={SEED})"
             )
-            assert rows == top // step + 1, f"{table} of {life} has a hole below {top} (WATCHGLASS_SEED={SEED})"
+            assert rows == top // step + 1, (
+                f"{table} of {life} has a hole below {top}: {rows} rows, {counts[place]} acknowledged before"
+                f" (WATCHGLASS_SEED={SEED})"
+            )
             total += rows
     return total
 

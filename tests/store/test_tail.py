@@ -11,6 +11,7 @@ import pytest
 
 from tests.store.bench import BEGIN, prediction
 from watchglass.store.reader import reader_of
+from watchglass.store.segments import opened
 
 
 def parsed(bench):
@@ -226,3 +227,24 @@ def test_a_question_gets_what_it_names_whatever_the_one_before_named(bench):
         for question, answer in asked:
             assert bench.ask(question)[0]["x"] == pytest.approx(answer), question
         bench.compact()
+
+
+def test_an_older_moment_that_asks_after_a_newer_one_finds_the_beginning_of_a_segment_too(bench):
+    bench.model()
+    first = bench.write("rows", [prediction(n) for n in range(10)])
+    count(bench)
+    tail = reader_of(bench.folder, bench.engine)._tail
+    reader_of(bench.folder, bench.engine).stop()
+    with opened(bench.folder.row_log) as older:
+        kept = tail.take(older, None)  # in use: what comes next is parsed into a table of its own
+        append(first, [prediction(n) for n in range(10, 15)])
+        bench.write("rows", [prediction(n) for n in range(15, 20)])
+        with opened(bench.folder.row_log) as both:
+            tail.release(tail.take(both, None))
+            tail.release(kept)
+            tail.release(tail.take([segment for segment in both if segment.path != first], None))
+        pieces = tail.take(older, None)
+        cursor = reader_of(bench.folder, bench.engine)._connection.cursor()
+        seen = [row for piece in pieces for row in cursor.execute(f"SELECT id FROM {piece.source}").fetchall()]
+        tail.release(pieces)
+    assert sorted(seen) == sorted((f"p{n}",) for n in range(15))

@@ -124,16 +124,25 @@ class Tail:
             return None if segment.name in self._broken else str(path)
 
     def _news(self, held: dict[str, Segment]) -> list[Stretch]:
-        done: dict[str, int] = {}
+        """List the stretches that no table has.
+
+        That can be an early one: who holds an older moment asks after one for whom a segment was in the files already,
+        and whose question dropped the table of its beginning.
+        """
+        done: dict[str, list[tuple[int, int]]] = {}
         for parsed in self._parsed:
-            for name, _, end in parsed.ranges if not parsed.dead else ():
-                done[name] = max(done.get(name, 0), end)
+            for name, start, end in parsed.ranges if not parsed.dead else ():
+                done.setdefault(name, []).append((start, end))
         found = []
         for name, segment in held.items():
-            start = done.get(name, 0)
-            end = segment.end_of_lines(start) if segment.size > start else start
-            if end > start:
-                found.append((segment, start, end))
+            reached = 0
+            for start, end in sorted(done.get(name, ())):
+                if start > reached:
+                    found.append((segment, reached, start))
+                reached = end
+            end = segment.end_of_lines(reached) if segment.size > reached else reached
+            if end > reached:
+                found.append((segment, reached, end))
         return found
 
     def _wanted(self, needed: Needed) -> Needed:
