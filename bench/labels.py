@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from bench.record import Row, note, say
 from watchglass.store import catalog as c
 from watchglass.store.cells import follow
+from watchglass.store.eras import Era, Eras, keep_eras
 from watchglass.store.folder import prepare
 from watchglass.store.labels.marks import Marks, set_marks
 from watchglass.store.parquet import write
@@ -158,6 +159,8 @@ def _measured(rows: int, slices: Sequence[str]) -> list[Row]:
         folder, engine, told = _made(Path(root) / "store", rows)
         with writing(engine) as transaction:
             transaction.execute(c.models.update().values(slices=str(list(slices)).replace("'", '"')))
+            for model in MODELS:  # the rows were counted under the slices
+                keep_eras(transaction, model, Eras((Era(0, tuple(slices)),)))
         edge = BEGIN + DAYS * DAY
         before, after = ([file for file in told if (int(str(file["first"])) >= edge) == late] for late in (False, True))
         joined = _list(engine, before)

@@ -8,9 +8,10 @@ its rows were counted from the files whose place it took.
 from __future__ import annotations
 
 import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,18 +19,19 @@ from watchglass.store import catalog as c
 from watchglass.store.compact import engine_room
 from watchglass.store.deltas import Deltas
 from watchglass.store.eras import drop_eras, keep_eras
-from watchglass.store.labelled import Joined, count_labels
+from watchglass.store.labelled import Joined, Looked, count_labels
 from watchglass.store.labels.indexes import files_of
 from watchglass.store.labels.marks import Marks, marks_of, set_marks
 from watchglass.store.labels.repeats import Repeats, all_repeated, keep, repeats_in
 from watchglass.store.labels.uncount import count_rows
 from watchglass.store.leases import hold
 from watchglass.store.manifest import POSITION
+from watchglass.store.parquet import synced
 from watchglass.store.tallies import Tally, count
 from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import duckdb
     from sqlalchemy.engine import Engine
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from watchglass.store.labels.indexes import Indexed
     from watchglass.store.leases import Lease
 
+S = TypeVar("S")
+T = TypeVar("T")
 BATCH_ROWS = 1_000_000  # rows of one transaction: what a kill can cost to count again
 BATCH_FILES = 256
 HOLD_ON = 10.0  # seconds after which a long count renews its lease
@@ -64,13 +68,12 @@ def follow(folder: Folder, engine: Engine) -> int:
         due = _Due.of(engine)
         if not due.unjoined:
             return 0
-        with engine_room(folder) as connection:
+        with engine_room(folder) as connection, ThreadPoolExecutor(2) as beside:
             work = _Work(folder, engine, connection, _Lasting(engine, lease))
             batches = list(_batches(due.pending)) or [[]]
             for batch in batches:
-                joining = due.unjoined if batch is batches[-1] else {}
-                models = dict.fromkeys([*(file.model for file in batch), *joining])
-                published = [work.count(model, batch, due if model in joining else None) for model in models]
+                joining = due if batch is batches[-1] else None
+                published = _counted(work, beside, batch, joining)
                 marks = Marks(due.until, due.until) if joining else Marks(due.marks.cells, batch[-1].seq)
                 _publish(engine, lease, published, marks)
         return len(due.pending)
@@ -153,16 +156,31 @@ class _Work:
     connection: duckdb.DuckDBPyConnection
     lasting: _Lasting
 
-    def count(self, model: str, batch: Sequence[Pending], due: _Due | None) -> Counted:
-        """Count the rows of one model in a batch, with `due` what its labels change, and write the cells."""
+    def files(self, model: str, due: _Due | None) -> Joined:
+        """List a model's live files, those of labels where they are due."""
+        kinds = ("predictions", "labels") if due else ("predictions",)
+        found = [files_of(self.folder, self.engine, self.connection, model, kind) for kind in kinds]
+        if due is None:
+            return Joined(found[0], (), 0)
+        predictions, labels = ([file for file in files if file.position <= due.until] for files in found)
+        return Joined(predictions, labels, due.marks.cells)
+
+    def count(self, model: str, batch: Sequence[Pending], looked: Looked) -> Counted:
+        """Count the rows of one model in a batch, and what its labels change, and write the cells, not synced yet."""
         tally = Tally.of(self.folder, self.engine, model, Deltas(self.connection))
-        live = files_of(self.folder, self.engine, self.connection, model, "predictions")
+        live = looked.files.predictions
         chosen = {self.folder.tables / f.path for f in batch if (f.model, f.kind) == (model, "predictions")}
         new = [file for file in live if file.path in chosen]
         repeats = self._rows(tally, live, new) if new else Repeats()
-        if due is not None:
-            self._join(tally, live, due, repeats)
-        return Counted(tally, repeats, tally.deltas.write(self.folder, model))
+        self.connection.execute("SET preserve_insertion_order = false; RESET threads")
+        count_labels(
+            self.connection,
+            looked,
+            tally.eras,
+            partial(all_repeated, self.connection, self.engine, model, repeats),
+        )
+        self.lasting.hold_on()
+        return Counted(tally, repeats, tally.deltas.write_unsynced(self.folder, model))
 
     def _rows(self, tally: Tally, live: Sequence[Indexed], new: Sequence[Indexed]) -> Repeats:
         # a column's frame comes from its earliest rows; a second thread costs a tenth more of the processor
@@ -175,13 +193,31 @@ class _Work:
             tally.counted(file.position)
         return repeats
 
-    def _join(self, tally: Tally, live: Sequence[Indexed], due: _Due, repeats: Repeats) -> None:
-        labels = files_of(self.folder, self.engine, self.connection, tally.name, "labels")
-        predictions, labels = ([file for file in files if file.position <= due.until] for files in (live, labels))
-        self.connection.execute("SET preserve_insertion_order = false; RESET threads")
-        repeated = partial(all_repeated, self.connection, self.engine, tally.name, repeats)
-        count_labels(self.connection, Joined(predictions, labels, due.marks.cells), tally.eras, repeated)
-        self.lasting.hold_on()
+
+def _counted(work: _Work, beside: Executor, batch: Sequence[Pending], due: _Due | None) -> list[Counted]:
+    """Count a batch, model by model; beside it the indexes of the next one are looked into, and the last one's file is synced."""
+    models = dict.fromkeys([*(file.model for file in batch), *(due.unjoined if due else ())])
+    found, syncs = [], []
+    looked = _one_ahead(beside, Looked.up, (work.files(model, due) for model in models))
+    for model, touched in zip(models, looked, strict=True):
+        found.append(counted := work.count(model, batch, touched))
+        if counted.values is not None:
+            syncs.append(beside.submit(synced, work.folder.tables / str(counted.values["path"])))
+    for sync in syncs:
+        sync.result()
+    return found
+
+
+def _one_ahead(beside: Executor, verb: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """Give the result of each item in turn; the next one's is being made meanwhile."""
+    before = None
+    for item in items:
+        coming = beside.submit(verb, item)
+        if before is not None:
+            yield before.result()
+        before = coming
+    if before is not None:
+        yield before.result()
 
 
 def _publish(engine: Engine, lease: Lease, published: Sequence[Counted], marks: Marks) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from watchglass.store.folder import Folder
 
 _CELLS = "(version VARCHAR, environment VARCHAR, day DATE, slice VARCHAR, name VARCHAR, kind VARCHAR, bucket BIGINT, value VARCHAR, known DATE, n BIGINT)"
+_ORDER = "name, slice, day"
 _TEXTS = ("version", "environment", "slice", "name", "kind", "value")
 
 
@@ -77,6 +78,11 @@ class Deltas:
         self._load()
         return write_summed(folder, self.connection, model, "cells")
 
+    def write_unsynced(self, folder: Folder, model: str) -> dict[str, object] | None:
+        """Do what `write` does but for the sync, as `parquet.write_unsynced` does."""
+        self._load()
+        return parquet.write_unsynced(folder, self.connection, "cells", model, _summed("cells"), _ORDER)
+
     def _load(self) -> None:
         """Move the gathered arrays into the table `cells`, their codes turned into texts."""
         if not self._parts:
@@ -101,6 +107,9 @@ class Deltas:
 def write_summed(
     folder: Folder, connection: duckdb.DuckDBPyConnection, model: str, source: str, sign: str = ""
 ) -> dict[str, object] | None:
-    """Write the sum of the cells of a source as one file, with `sign` "-" to take them off; gives what `Deltas.write` does."""
-    summed = f"SELECT * EXCLUDE n, {sign}sum(n)::BIGINT AS n FROM {source} GROUP BY ALL HAVING sum(n) != 0"
-    return parquet.write(folder, connection, "cells", model, summed, "name, slice, day")
+    """Write the sum of the cells of a source as one file, synced, with `sign` "-" to take them off; gives what `parquet.write` does."""
+    return parquet.write(folder, connection, "cells", model, _summed(source, sign), _ORDER)
+
+
+def _summed(source: str, sign: str = "") -> str:
+    return f"SELECT * EXCLUDE n, {sign}sum(n)::BIGINT AS n FROM {source} GROUP BY ALL HAVING sum(n) != 0"

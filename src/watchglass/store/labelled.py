@@ -13,13 +13,14 @@ import numpy as np
 
 from watchglass.store.labels.earliest import losers
 from watchglass.store.labels.indexes import (
+    Rows,
     Wanted,
     file_hashes,
     index_of,
     keyed,
     locate_among,
-    locate_keys,
     rows_of,
+    spots,
     twice,
 )
 from watchglass.store.labels.told import contribute, in_turn, once, served
@@ -59,20 +60,44 @@ class Joined:
         )
 
 
-def count_labels(connection: duckdb.DuckDBPyConnection, files: Joined, eras: Eras, repeated: Callable[[], str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A model's files, and of those the rows that the new files may touch; `many` where all are to be joined instead."""
+
+    files: Joined
+    served: Rows
+    said: Rows
+    many: bool = False
+
+    @classmethod
+    def up(cls, files: Joined) -> Looked:
+        """Look into the indexes alone, which a thread can do beside what DuckDB does for another model."""
+        none = Rows.of([])
+        new = [*files.new(files.predictions), *files.new(files.labels)]
+        if not new or not files.predictions or not files.labels:
+            return cls(files, none, none)  # labels before their predictions wait in their files
+        if MANY * sum(file.rows for file in new) >= sum(file.rows for file in (*files.predictions, *files.labels)):
+            return cls(files, none, none, many=True)
+        predictions = files.new(files.predictions)
+        met = _met(predictions, files.labels) if predictions else []
+        wanted = Wanted.of(np.concatenate([file_hashes(files.new(files.labels)), *met]))
+        hit = spots(files.predictions, wanted)
+        return cls(files, Rows.of(hit), Rows.of(spots(files.labels, wanted) if hit else []))
+
+
+def count_labels(
+    connection: duckdb.DuckDBPyConnection, looked: Looked, eras: Eras, repeated: Callable[[], str]
+) -> None:
     """Add to the table `cells` what the new files change: what all files say less what the old ones said.
 
     `repeated` makes and names a table (environment, id) of all ids of the model that have more than one row.
     """
-    new = [*files.new(files.predictions), *files.new(files.labels)]
-    if not new or not files.predictions or not files.labels:
-        return  # labels before their predictions wait in their files
-    if MANY * sum(file.rows for file in new) >= sum(file.rows for file in (*files.predictions, *files.labels)):
+    if looked.many:
         several = repeated()
-        _join(connection, files, eras, several, 1)
-        _join(connection, files.old(), eras, several, -1)
-    else:
-        _look_up(connection, files, eras)
+        _join(connection, looked.files, eras, several, 1)
+        _join(connection, looked.files.old(), eras, several, -1)
+    elif looked.said.files:
+        _tell(connection, looked, eras)
 
 
 def _join(connection: duckdb.DuckDBPyConnection, files: Joined, eras: Eras, repeated: str, sign: int) -> None:
@@ -106,15 +131,11 @@ def _all(files: Sequence[Indexed]) -> str:
     return f"read_parquet([{', '.join(literal(str(file.path)) for file in files)}], union_by_name = true)"
 
 
-def _look_up(connection: duckdb.DuckDBPyConnection, files: Joined, eras: Eras) -> None:
-    """Find the rows and labels that the new files touch by the indexes, and tell what is said of them now from what was."""
-    new = files.new(files.predictions)
-    met = _met(new, files.labels) if new else []
-    wanted = Wanted.of(np.concatenate([file_hashes(files.new(files.labels)), *met]))
-    hit = locate_keys(connection, files.predictions, wanted, "served_rows")
-    told = locate_keys(connection, files.labels, wanted, "said_rows") if hit else []
-    if not told:
-        return
+def _tell(connection: duckdb.DuckDBPyConnection, looked: Looked, eras: Eras) -> None:
+    """Tell what is said now of the rows that the new files touch from what was."""
+    hit, told = looked.served.files, looked.said.files
+    looked.served.put(connection, "served_rows")
+    looked.said.put(connection, "said_rows")
     source = f"(SELECT * FROM {keyed(hit)} JOIN served_rows USING (row_key))"
     tags = eras.tags
     predictions = served(connection, source, eras, more=", row_key, position")
@@ -122,8 +143,9 @@ def _look_up(connection: duckdb.DuckDBPyConnection, files: Joined, eras: Eras) -
         "CREATE OR REPLACE TEMP TABLE said_now AS SELECT environment, id, label, time, position, several"
         f" FROM {keyed(told)} JOIN said_rows USING (row_key)"
     )
-    alone, old = once("FROM said_now WHERE NOT several"), f"position <= {files.mark}"
+    alone, old = once("FROM said_now WHERE NOT several"), f"position <= {looked.files.mark}"
     now = "SELECT *, 1 AS sign FROM said_now WHERE several"
+    new = looked.files.new(looked.files.predictions)
     if not new and not connection.execute("SELECT 1 FROM served_rows WHERE several LIMIT 1").fetchall():
         was = f"SELECT *, -1 AS sign FROM said_now WHERE several AND {old}"
         steps = f"{alone} UNION ALL {in_turn(f'{now} UNION ALL {was}')}"

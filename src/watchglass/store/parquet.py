@@ -44,6 +44,21 @@ def write(
     `order` is what they are sorted by; empty leaves them as they come, which costs less.
     The file and its folder are synced: what the manifest lists outlives a power cut.
     """
+    row = write_unsynced(folder, connection, kind, model, select, order)
+    if row is not None:
+        synced(folder.tables / str(row["path"]))
+    return row
+
+
+def write_unsynced(
+    folder: Folder,
+    connection: duckdb.DuckDBPyConnection,
+    kind: str,
+    model: str,
+    select: str,
+    order: str,
+) -> dict[str, object] | None:
+    """Do what `write` does but for the sync (`synced`), which must be over before the file is listed."""
     home = folder.tables / kind
     make_folder(home)
     path = home / f"{uuid.uuid4().hex}.parquet"
@@ -60,20 +75,26 @@ def write(
     except duckdb.Error:
         path.unlink(missing_ok=True)
         raise
-    return described(connection, path, folder, kind, model, summed.result())
+    return _row(connection, path, folder, kind, model, summed.result())
+
+
+def synced(path: Path) -> None:
+    """Bring a new file and its name to the disk."""
+    sync_file(path)
+    sync_folder(path.parent)
 
 
 def described(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    folder: Folder,
-    kind: str,
-    model: str,
-    summed: str | None = None,
+    connection: duckdb.DuckDBPyConnection, path: Path, folder: Folder, kind: str, model: str
 ) -> dict[str, object]:
-    """Sync a new file and give its row of the manifest; `summed` is its sum where that is known."""
-    sync_file(path)
-    sync_folder(path.parent)
+    """Sync a new file and give its row of the manifest."""
+    synced(path)
+    return _row(connection, path, folder, kind, model, sum_of(path))
+
+
+def _row(
+    connection: duckdb.DuckDBPyConnection, path: Path, folder: Folder, kind: str, model: str, summed: str
+) -> dict[str, object]:
     edge = "day" if kind == "cells" else "time"
     query = f"SELECT count(*), epoch_us(min({edge})::TIMESTAMP), epoch_us(max({edge})::TIMESTAMP) FROM read_parquet({literal(str(path))})"
     rows, first, last = connection.execute(query).fetchall()[0]
@@ -86,7 +107,7 @@ def described(
         "first": first,
         "last": last,
         "origin": 0,
-        "sum": summed or sum_of(path),
+        "sum": summed,
         "indexed": int(index_path(path).exists()),
     }
 

@@ -176,7 +176,7 @@ def locate(
 ) -> list[Indexed]:
     """Make the table (filename, file_row_number, position) of the rows that may have the wanted ids; gives the files that have some."""
     found = spots(files, wanted)
-    _keys(connection, found, f"{table}_keys")
+    Rows.of(found).put(connection, f"{table}_keys")
     names = np.asarray([str(spot.file.path) for spot in found], dtype=object)
     connection.register("found_files", {"file": np.arange(len(found)), "name": names})
     connection.execute(
@@ -188,36 +188,36 @@ def locate(
     return [spot.file for spot in found]
 
 
-def locate_keys(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Indexed], wanted: Wanted, table: str
-) -> list[Indexed]:
-    """Make the table (row_key, position, several) of the rows that may have the wanted ids, by the keys of `keyed` of the files that it gives."""
-    found = spots(files, wanted)
-    _keys(connection, found, table)
-    return [spot.file for spot in found]
+class Rows(NamedTuple):
+    """Rows of some files that may have wanted ids: the files, and arrays of `row_key` (as `keyed` of them), `position` and `several`."""
+
+    files: list[Indexed]
+    columns: dict[str, NDArray[np.generic]]
+
+    @classmethod
+    def of(cls, found: Sequence[Spot]) -> Rows:
+        """Number the rows of spots; `several` says of a row that its hash is not the only one."""
+        none = np.empty(0, dtype=np.int64)
+        hashes = np.concatenate([np.empty(0, dtype=np.uint64), *(spot.hashes for spot in found)])
+        columns: dict[str, NDArray[np.generic]] = {
+            "row_key": np.concatenate([none, *(spot.rows + (place << 32) for place, spot in enumerate(found))]),
+            "position": np.concatenate([none, *(np.full(len(spot.rows), spot.file.position) for spot in found)]),
+            "several": Wanted.of(twice(np.sort(hashes))).have(hashes),
+        }
+        return cls([spot.file for spot in found], columns)
+
+    def put(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
+        """Make a temporary table of the arrays."""
+        connection.register("found_rows", self.columns)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM found_rows")
+        connection.unregister("found_rows")
 
 
-def locate_among(connection: duckdb.DuckDBPyConnection, files: Sequence[Indexed], wanted: Wanted, table: str) -> bool:
-    """Make the same table by the keys of all the files; says whether there are such rows."""
+def locate_among(connection: duckdb.DuckDBPyConnection, files: Sequence[Indexed], wanted: Wanted, table: str) -> None:
+    """Make the table (row_key, position, several) of the rows that may have the wanted ids by the keys of all the files."""
     found = {spot.file: spot for spot in spots(files, wanted)}
     none = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64)
-    _keys(connection, [found.get(file, Spot(file, *none)) for file in files], table)
-    return bool(found)
-
-
-def _keys(connection: duckdb.DuckDBPyConnection, found: Sequence[Spot], table: str) -> None:
-    """Make a table of keys; `several` says of a row that its hash is not the only one."""
-    none = np.empty(0, dtype=np.int64)
-    hashes = np.concatenate([np.empty(0, dtype=np.uint64), *(spot.hashes for spot in found)])
-    ordered = np.sort(hashes)
-    about = {
-        "row_key": np.concatenate([none, *(spot.rows + (place << 32) for place, spot in enumerate(found))]),
-        "position": np.concatenate([none, *(np.full(len(spot.rows), spot.file.position) for spot in found)]),
-        "several": Wanted.of(twice(ordered)).have(hashes),
-    }
-    connection.register("found_rows", about)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM found_rows")
-    connection.unregister("found_rows")
+    Rows.of([found.get(file, Spot(file, *none)) for file in files]).put(connection, table)
 
 
 def keyed(files: Sequence[Indexed]) -> str:
