@@ -172,7 +172,6 @@ class _Work:
         chosen = {self.folder.tables / f.path for f in batch if (f.model, f.kind) == (model, "predictions")}
         new = [file for file in live if file.path in chosen]
         repeats = self._rows(tally, live, new) if new else Repeats()
-        self.connection.execute("SET preserve_insertion_order = false; RESET threads")
         count_labels(
             self.connection,
             looked,
@@ -191,6 +190,7 @@ class _Work:
         for file in new:
             count(tally, repeats.source(str(file.path)), self.lasting.hold_on)
             tally.counted(file.position)
+        self.connection.execute("SET preserve_insertion_order = false; RESET threads")
         return repeats
 
 

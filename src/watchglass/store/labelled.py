@@ -133,9 +133,12 @@ def _all(files: Sequence[Indexed]) -> str:
 
 def _tell(connection: duckdb.DuckDBPyConnection, looked: Looked, eras: Eras) -> None:
     """Tell what is said now of the rows that the new files touch from what was."""
+    with looked.served.known(connection, "served_rows"), looked.said.known(connection, "said_rows"):
+        _told(connection, looked, eras)
+
+
+def _told(connection: duckdb.DuckDBPyConnection, looked: Looked, eras: Eras) -> None:
     hit, told = looked.served.files, looked.said.files
-    looked.served.put(connection, "served_rows")
-    looked.said.put(connection, "said_rows")
     source = f"(SELECT * FROM {keyed(hit)} JOIN served_rows USING (row_key))"
     tags = eras.tags
     predictions = served(connection, source, eras, more=", row_key, position")
@@ -146,7 +149,7 @@ def _tell(connection: duckdb.DuckDBPyConnection, looked: Looked, eras: Eras) -> 
     alone, old = once("FROM said_now WHERE NOT several"), f"position <= {looked.files.mark}"
     now = "SELECT *, 1 AS sign FROM said_now WHERE several"
     new = looked.files.new(looked.files.predictions)
-    if not new and not connection.execute("SELECT 1 FROM served_rows WHERE several LIMIT 1").fetchall():
+    if not new and not looked.served.several:
         was = f"SELECT *, -1 AS sign FROM said_now WHERE several AND {old}"
         steps = f"{alone} UNION ALL {in_turn(f'{now} UNION ALL {was}')}"
         contribute(connection, predictions, steps, 1, tags)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
@@ -17,7 +18,7 @@ from watchglass.store.quoting import literal
 from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import duckdb
@@ -206,11 +207,24 @@ class Rows(NamedTuple):
         }
         return cls([spot.file for spot in found], columns)
 
+    @property
+    def several(self) -> bool:
+        """Whether the hash of any is not the only one."""
+        return bool(self.columns["several"].any())
+
+    @contextmanager
+    def known(self, connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[None]:
+        """Let a connection read the arrays as a table."""
+        connection.register(table, self.columns)
+        try:
+            yield
+        finally:
+            connection.unregister(table)
+
     def put(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
         """Make a temporary table of the arrays."""
-        connection.register("found_rows", self.columns)
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM found_rows")
-        connection.unregister("found_rows")
+        with self.known(connection, "found_rows"):
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM found_rows")
 
 
 def locate_among(connection: duckdb.DuckDBPyConnection, files: Sequence[Indexed], wanted: Wanted, table: str) -> None:

@@ -97,19 +97,16 @@ def contribute(
     )
     sums = ", ".join(f"sum({measure})::BIGINT AS {kind}" for kind, measure in _MEASURES.items())
     said = f"SELECT version, environment, day, known{own}, {sums} FROM ({counted}) GROUP BY ALL"
-    if tags:  # summed once for all slices
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE said AS {said}")
-        said = "FROM said"
     kinds = ", ".join(_MEASURES)
-    for chosen in slice_sets(tags, PAIR):
-        name, there = _slice(chosen)
-        summed = ", ".join(f"sum({kind})::BIGINT AS {kind}" for kind in _MEASURES)
-        connection.execute(
-            f"INSERT INTO cells SELECT version, environment, day, slice, '', kind, 0, NULL, known, {sign} * n FROM (UNPIVOT ("
-            f" SELECT version, environment, day, {name} AS slice, known, {summed} FROM ({said}) WHERE {there} GROUP BY ALL)"
-            f" ON {kinds} INTO NAME kind VALUE n) WHERE n != 0"
-        )
-    connection.execute("DROP TABLE IF EXISTS said")
+    summed = ", ".join(f"sum({kind})::BIGINT AS {kind}" for kind in _MEASURES)
+    parts = " UNION ALL ".join(
+        f"SELECT version, environment, day, {name} AS slice, known, {summed} FROM said WHERE {there} GROUP BY ALL"
+        for name, there in map(_slice, slice_sets(tags, PAIR))
+    )
+    connection.execute(  # summed once for all slices
+        f"INSERT INTO cells WITH said AS MATERIALIZED ({said}) SELECT version, environment, day, slice, '', kind, 0, NULL, known, {sign} * n"
+        f" FROM (UNPIVOT ({parts}) ON {kinds} INTO NAME kind VALUE n) WHERE n != 0"
+    )
 
 
 def _slice(chosen: Sequence[str]) -> tuple[str, str]:
