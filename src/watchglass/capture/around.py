@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from watchglass import settings
@@ -14,6 +15,8 @@ from watchglass.capture.origin import host
 from watchglass.capture.resources import measured, used
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from watchglass.capture.artifacts import Artifact
     from watchglass.capture.code import Code
     from watchglass.capture.recorder import Recorder
@@ -72,10 +75,8 @@ class Surroundings:
 
         Raises `BadInput` for a value without a name, and for a `keep` that is not known.
         """
-        with whole:
-            from watchglass.capture.artifacts import unread  # noqa: PLC0415 - 10 ms, for runs that read or write
-            from watchglass.capture.taking import taken  # noqa: PLC0415 - likewise
-        policy = settings.resolve(settings.ARTIFACTS, self.keep if keep is None else keep)
+        unread, taken = _takers()
+        policy = _policy(recorder.current(), self.keep if keep is None else keep)
         if policy == "none" and (bare := unread(thing, name)) is not None:
             return bare
         artifact = taken(thing, name, self.spending, self.left_out)
@@ -111,6 +112,25 @@ class Surroundings:
         }
 
 
+def _policy(here: Recorder, given: object) -> str:
+    """Give how much is kept of an artifact: as given, else as the setting says, which is read once a recorder."""
+    if given is not None:
+        return settings.resolve(settings.ARTIFACTS, given)
+    found = here.announced.get(_POLICY)
+    if not isinstance(found, str):
+        found = here.announced[_POLICY] = settings.resolve(settings.ARTIFACTS)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _takers() -> tuple[Callable[[object, object], Artifact | None], Callable[..., Artifact]]:
+    """Give what takes a name alone, and what takes a content: 10 ms of imports, for runs that read or write."""
+    with whole:
+        from watchglass.capture.artifacts import unread  # noqa: PLC0415 - above
+        from watchglass.capture.taking import taken  # noqa: PLC0415 - above
+    return unread, taken
+
+
 def _named(left_out: list[str]) -> list[str] | None:
     """Name what was left out, the first hundred and how many more: a loop over a million files must not be the run."""
     more = len(left_out) - MOST_NAMED
@@ -122,5 +142,6 @@ def beat(moment: int) -> dict[str, object]:
     return {"beat": BEAT_SECONDS, "seen": moment}
 
 
+_POLICY = "policy of artifacts"
 BEAT_SECONDS = 30
 MOST_NAMED = 100

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _COUNTED_BITS: Final = 48
+_NOISE_BYTES: Final = 10
+_random: Final[list[bytes]] = []
 _lock = threading.RLock()  # re-entrant: a signal handler may record while this thread holds it
 _now: tuple[int, str, Callable[[], int]] = (0, "", int)
 """The millisecond, how its identifiers begin, and what counts them."""
@@ -38,12 +40,22 @@ def _advanced() -> tuple[str, Callable[[], int]]:
     with _lock:
         millisecond = time_ns() // 1_000_000
         if millisecond > _now[0]:
-            noise = int.from_bytes(os.urandom(10), "big")
+            noise = int.from_bytes(_noise(), "big")
             first = noise & (1 << _COUNTED_BITS - 1) - 1  # the highest bit is room to count
             high = f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}"
             start = f"{high}-7{noise >> 62 & 0xFFF:03x}-{0x8000 | (noise >> 48 & 0x3FFF):04x}-"
             _now = (millisecond, start, count(first).__next__)
         return _now[1], _now[2]
+
+
+def _noise() -> bytes:
+    """Take ten random bytes, none of them twice; the system is asked for many at a time, which a call after a pause would feel."""
+    try:
+        return _random.pop()
+    except IndexError:
+        found = os.urandom(_NOISE_BYTES * 256)
+        _random.extend(found[start : start + _NOISE_BYTES] for start in range(0, len(found), _NOISE_BYTES))
+        return os.urandom(_NOISE_BYTES)
 
 
 def new_hex() -> str:
@@ -58,10 +70,11 @@ def renew_lock() -> None:
 
 
 def _in_child() -> None:
-    """Start afresh after a fork: another lock, and no counting on from the parent's last identifier."""
+    """Start afresh after a fork: another lock, other randomness, and no counting on from the parent's last identifier."""
     global _now  # noqa: PLW0603 - the child's own
     renew_lock()
     _now = (0, "", int)
+    _random.clear()
 
 
 if hasattr(os, "register_at_fork"):

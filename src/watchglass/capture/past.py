@@ -63,7 +63,6 @@ def log_run(  # noqa: PLR0913 - the settled public face
         "error": error if error is None else text_of(error),
         "reads": reads,
         "writes": writes,
-        **stands.event(),
     }
     recorder.current().graph(present(event))
     if of_whom:

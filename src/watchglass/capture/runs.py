@@ -34,12 +34,17 @@ _current: ContextVar[Run | None] = ContextVar("watchglass_run", default=None)
 _elsewhere: ContextVar[Remote | None] = ContextVar("watchglass_remote", default=None)
 
 
-# A process that only predicts does without these 10 ms of imports; no child inherits them half done.
 def surroundings(budget: object = None, code: Code | None = None, keep: str | None = None) -> Surroundings:
     """Give what a run says of the code, the machine and the process around it, and what it may spend on that."""
+    return _surroundings()(budget, code, keep)
+
+
+# A process that only predicts does without these 10 ms of imports; no child inherits them half done.
+@lru_cache(maxsize=1)
+def _surroundings() -> type[Surroundings]:
     with whole:
         from watchglass.capture.around import Surroundings  # noqa: PLC0415 - above
-    return Surroundings(budget, code, keep)
+    return Surroundings
 
 
 def _remote(given: object) -> Remote | None:

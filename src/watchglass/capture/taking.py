@@ -33,8 +33,8 @@ def taken(thing: object, name: object, spending: Spending, left_out: list[str]) 
 
 
 def _item(thing: object, spending: Spending, left_out: list[str]) -> Artifact:
-    if isinstance(thing, str) and not _exists(thing):
-        return located(thing) if is_url(thing) else declared(thing)
+    if isinstance(thing, str) and thing and not _exists(thing):
+        return located(thing) if is_url(thing) else Artifact(thing, None, {"kind": "name"})
     if isinstance(thing, tuple) and len(thing) == 2 and isinstance(thing[0], str):  # noqa: PLR2004 - a pair
         return taken(thing[1], thing[0], spending, left_out) if thing[0] else declared(cast("Item", thing))
     return _within(partial(declared, cast("Item", thing)), thing, str(thing)[:200], spending, left_out)
@@ -42,7 +42,7 @@ def _item(thing: object, spending: Spending, left_out: list[str]) -> Artifact:
 
 def _exists(text: str) -> bool:
     try:
-        return os.path.isfile(text)  # noqa: PTH113 - a text that may be no path at all
+        return os.access(text, os.F_OK) and os.path.isfile(text)  # noqa: PTH113 - most are no path, and access() does not raise
     except ValueError:
         return False
 
