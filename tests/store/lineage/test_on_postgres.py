@@ -33,6 +33,7 @@ def told(bench):
     lines += [{**lines[n], "upstream": [f"r{n - 5:02d}"]} for n in (9, 30)]
     bench.write("graph", lines)
     bench.write("graph", [{"kind": "model", "name": "m", "version": "1", "artifact": {"name": "a", "version": "1"}, "time": BEGIN}])  # fmt: skip
+    bench.write("graph", [{"kind": "model", "name": "m", "version": "2", "artifact": {"name": "b"}, "time": BEGIN + 99_000_000}])  # fmt: skip
     take_in(bench.folder, bench.engine)
     return bench
 

@@ -12,6 +12,7 @@ place in an index, however often a name was written or read.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
 
 import sqlalchemy as sa
@@ -101,15 +102,19 @@ def parts(runs: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def producers(connection: Connection, runs: Sequence[str]) -> list[Resolved]:
     """Resolve all that some runs read, and the runs that they name as upstream."""
-    r, links = c.reads, c.run_links
-    nothing = sa.null()
     found: list[Resolved] = []
     for part in parts(runs):
-        read = sa.select(
-            r.c.run, r.c.name, r.c.version, r.c.rule, r.c.time, marked(r).label("marked"), nothing.label("upstream")
-        ).where(r.c.run.in_(part))
-        named = sa.select(links.c.run, nothing, nothing, nothing, links.c.time, nothing, links.c.upstream).where(
-            links.c.run.in_(part)
-        )
-        found += [one for row in connection.execute(sa.union_all(read, named)) if (one := resolved(row)) is not None]
+        rows = connection.execute(_read_by(), {"runs": list(part)})
+        found += [one for row in rows if (one := resolved(row)) is not None]
     return found
+
+
+@cache
+def _read_by() -> sa.CompoundSelect[*tuple[object, ...]]:
+    r, links, nothing = c.reads, c.run_links, sa.null()
+    runs: sa.BindParameter[str] = sa.bindparam("runs", expanding=True)
+    read = sa.select(
+        r.c.run, r.c.name, r.c.version, r.c.rule, r.c.time, marked(r).label("marked"), nothing.label("upstream")
+    )
+    named = sa.select(links.c.run, nothing, nothing, nothing, links.c.time, nothing, links.c.upstream)
+    return sa.union_all(read.where(r.c.run.in_(runs)), named.where(links.c.run.in_(runs)))

@@ -17,6 +17,7 @@ from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
 from watchglass.store.lineage.downwards import From, readers, readers_at_least, walk
 from watchglass.store.lineage.edges import parts, producers
+from watchglass.store.lineage.models import content_of, made_by
 from watchglass.store.lineage.names import unknown_output
 from watchglass.store.lineage.steps import Edge, records, shown
 from watchglass.store.lineage.trace import checked_depth
@@ -201,17 +202,14 @@ def _steps(connection: Connection, page: Sequence[_Place]) -> tuple[tuple[tuple[
 
 def _models(connection: Connection, begin: From, downstream: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Name the versions of models that runs declared, or that an artifact is which they wrote, or that is looked at itself."""
-    v, w = c.model_versions, c.writes
+    v = c.model_versions
     found: set[tuple[str, str]] = set()
     if begin.name is not None:
-        same = (v.c.artifact_version == begin.version) | v.c.artifact_version.is_(None)
+        same = sa.func.coalesce(content_of(v), "") == (begin.version or "")
         query = sa.select(v.c.model, v.c.version).where(v.c.artifact == begin.name, same)
         found |= {(row.model, row.version) for row in connection.execute(query)}
     for part in parts([*begin.runs, *downstream]):
-        declared = sa.select(v.c.model, v.c.version).where(v.c.run.in_(part))
-        is_written = (v.c.artifact == w.c.name) & (v.c.artifact_version == w.c.version)
-        written = sa.select(v.c.model, v.c.version).select_from(w.join(v, is_written)).where(w.c.run.in_(part))
-        found |= {(row.model, row.version) for row in connection.execute(sa.union(declared, written))}
+        found |= made_by(connection, part)
     return tuple(sorted(found))
 
 

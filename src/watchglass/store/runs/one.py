@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
 from watchglass.store.lineage.edges import producers
+from watchglass.store.lineage.models import made_by
 from watchglass.store.models import moment
 from watchglass.store.query import Question, ask
 from watchglass.store.runs.components import tags_of
@@ -236,7 +237,7 @@ def _children(connection: Connection, run: str) -> tuple[RunSummary, ...]:
 
 def _models(connection: Connection, run: str) -> tuple[tuple[str, str], ...]:
     """Name the versions of models that a run declared, or whose artifact it wrote."""
-    table, writes = c.model_versions.c, c.writes.c
-    wrote = (writes.name == table.artifact) & (writes.version == table.artifact_version) & (writes.run == run)
-    query = sa.select(table.model, table.version).where((table.run == run) | sa.exists().where(wrote))
-    return tuple((row.model, row.version) for row in connection.execute(query.order_by(table.model, table.time)))
+    made = made_by(connection, [run])
+    table = c.model_versions.c
+    found = sa.select(table.model, table.version).where(sa.tuple_(table.model, table.version).in_(made))
+    return tuple((row.model, row.version) for row in connection.execute(found.order_by(table.model, table.time)))

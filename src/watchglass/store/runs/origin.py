@@ -12,7 +12,7 @@ from watchglass.errors import UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.asking.lookup import Prediction, look_up
 from watchglass.store.graph import take_in
-from watchglass.store.lineage.names import newest_write
+from watchglass.store.lineage.models import content_of, maker_of
 from watchglass.store.models import microseconds, moment
 from watchglass.store.runs.one import RunRecord, record_of
 
@@ -55,15 +55,13 @@ def origins(
 
 def _origin(connection: Connection, found: Prediction) -> Origin:
     v = c.model_versions.c
-    version = connection.execute(
-        sa.select(c.model_versions).where(v.model == found.model, v.version == found.version)
-    ).first()
+    made = sa.select(
+        v.artifact, content_of(c.model_versions).label("content"), maker_of(c.model_versions).label("maker"), v.run
+    )
+    version = connection.execute(made.where(v.model == found.model, v.version == found.version)).first()
     artifact = None if version is None else version.artifact
-    content = None if version is None else version.artifact_version
-    trained = None if version is None else version.run
-    if artifact is not None and content is not None:
-        written = newest_write(connection, artifact, content)
-        trained = trained if written is None else written.run
+    content = None if version is None else version.content or None
+    trained = None if version is None else version.maker or version.run
     training, run = _run(connection, trained), _run(connection, found.run)
     deployed = _deployed(connection, found)
     unknown = [

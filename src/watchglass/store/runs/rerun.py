@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from watchglass.errors import BadInput, StoreError, UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
+from watchglass.store.lineage.models import content_of
 from watchglass.store.runs.comparing import RunDiff, diff
 from watchglass.store.runs.listing import required_run
 
@@ -86,18 +87,18 @@ def _differs(found: RunDiff) -> tuple[str, ...]:
 
 def _of_models(connection: Connection, models: Mapping[str, str]) -> dict[str, str]:
     """Name the artifact of each version of a model; raises `UnknownName`, `BadInput` for one without an artifact."""
-    v = c.model_versions.c
+    v, content = c.model_versions.c, content_of(c.model_versions).label("content")
     found: dict[str, str] = {}
     for model, version in models.items():
-        rows = connection.execute(sa.select(v.version, v.artifact, v.artifact_version).where(v.model == model)).all()
+        rows = connection.execute(sa.select(v.version, v.artifact, content).where(v.model == model)).all()
         row = next((one for one in rows if one.version == version), None)
         if row is None:
             noun = f"version of model {model!r}"
             raise UnknownName.named(noun, version, [one.version for one in rows], step="watchglass models")
-        if row.artifact is None or row.artifact_version is None:
-            message = f"version {version!r} of model {model!r} names no artifact: wg.log_model(…, artifact=…) does"
+        if row.artifact is None or not row.content:
+            message = f"version {version!r} of model {model!r} names no artifact whose content is known: wg.log_model(…, artifact=…) does"
             raise BadInput(message)
-        found[row.artifact] = row.artifact_version
+        found[row.artifact] = row.content
     return found
 
 

@@ -13,6 +13,7 @@ from watchglass.records import Incident
 from watchglass.store import catalog as c
 from watchglass.store.codec import decode
 from watchglass.store.graph import take_in
+from watchglass.store.lineage.models import maker_of
 from watchglass.store.models import moment
 from watchglass.store.runs.moments import microseconds_of
 from watchglass.store.runs.one import object_of
@@ -128,10 +129,7 @@ def state(
 def deployed(connection: Connection, at: int) -> tuple[DeployedThen, ...]:
     """Give what was deployed at a time: of each model and environment the newest deployment before."""
     d, v = c.deployments.c, c.model_versions.c
-    of = c.model_versions.outerjoin(
-        c.writes, (c.writes.c.name == v.artifact) & (c.writes.c.version == v.artifact_version)
-    )
-    made = sa.select(sa.func.coalesce(v.run, c.writes.c.run)).select_from(of)
+    made = sa.select(sa.func.coalesce(maker_of(c.model_versions), v.run))
     run = made.where(v.model == d.model, v.version == d.version).limit(1).scalar_subquery()
     query = sa.select(d.model, d.environment, d.version, d.time, sa.func.coalesce(run, d.run).label("run"))
     found = {

@@ -17,9 +17,10 @@ from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
 from watchglass.store.life.forget_find import subject_columns
-from watchglass.store.lineage.carriers import CLEAN, Carried, Used, closure, is_clean
+from watchglass.store.lineage.carriers import CLEAN, Carried, Used, closure
 from watchglass.store.lineage.edges import parts
 from watchglass.store.lineage.impact import predictions_of
+from watchglass.store.lineage.models import content_of, made_by
 from watchglass.store.models import moment
 from watchglass.store.query import Question, ask
 from watchglass.store.quoting import identifier
@@ -199,23 +200,17 @@ def _users(connection: Connection, page: Sequence[Used]) -> tuple[User, ...]:
 
 def models_of(connection: Connection, found: Closure) -> tuple[tuple[str, str], ...]:
     """Name the versions of models that runs declared which used it, or that are versions of artifacts which carry it."""
-    v, w = c.model_versions, c.writes
+    v = c.model_versions
     models: set[tuple[str, str]] = set()
     for part in parts([one.run for one in found.used]):
-        declared = sa.select(v.c.model, v.c.version).where(v.c.run.in_(part))
-        is_written = (v.c.artifact == w.c.name) & (v.c.artifact_version == w.c.version)
-        written = sa.select(v.c.model, v.c.version).select_from(w.join(v, is_written))
-        models |= _pairs(connection, declared, written.where(w.c.run.in_(part), ~is_clean(w)))
+        models |= made_by(connection, part, clean=False)
     said = [(one.name, one.version) for one in found.carried if one.depth == 0]
     for first in range(0, len(said), 1000):
         keys = said[first : first + 1000]
-        of = sa.select(v.c.model, v.c.version).where(sa.tuple_(v.c.artifact, sa.func.coalesce(v.c.artifact_version, "")).in_(keys))  # fmt: skip
-        models |= _pairs(connection, of)
+        same = sa.tuple_(v.c.artifact, sa.func.coalesce(content_of(v), "")).in_(keys)
+        of = sa.select(v.c.model, v.c.version).where(v.c.artifact.in_({name for name, _ in keys}), same)
+        models |= {(row.model, row.version) for row in connection.execute(of)}
     return tuple(sorted(models))
-
-
-def _pairs(connection: Connection, *queries: sa.Select[str, str]) -> set[tuple[str, str]]:
-    return {(row.model, row.version) for query in queries for row in connection.execute(query)}
 
 
 def _own(folder: Folder, engine: Engine, columns: Sequence[Column], tag: str) -> int:
