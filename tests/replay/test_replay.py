@@ -165,3 +165,11 @@ def test_a_check_that_is_done_in_parts_finds_what_one_replay_finds(tmp_path, tab
     again = store.check(done.last)
     assert (again.windows, again.incidents) == (0, ())
     assert [i.id for i in store.incidents()][::-1] == [i.id for i in done.incidents]
+
+
+@pytest.mark.parametrize("depth", [1_001, 40_000])
+def test_lines_nested_beyond_all_bounds_are_refused_before_duckdb_reads_them(tmp_path, depth):
+    path = tmp_path / "past.jsonl"
+    path.write_text('{"time":"2026-06-01","x":1}\n{"time":"2026-06-01","x":' + "[" * depth + "]" * depth + "}\n")
+    with pytest.raises(BadInput, match="more than 1,000 arrays and objects in each other.*Cut it out"):
+        replay(tmp_path / "store", path)

@@ -83,9 +83,9 @@ def replay(
             "Name another model (--model NAME) or another store (--store FOLDER)"
         )
         raise NotEmpty(message)
-    opened = look(table)
+    opened = look(folder, table)
     roles = guess(opened.columns, plan.roles)
-    require_times(table, roles)
+    require_times(folder, table, roles)
     with redacted_past(folder, table, plan.model, roles) as redacted:
         _announce(folder, plan, redacted)
         logged = log_past(folder, redacted, plan.model, label_delay=delay, version=plan.version)

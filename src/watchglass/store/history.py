@@ -18,6 +18,7 @@ from watchglass.capture.batches import write_parquet
 from watchglass.capture.ids import new_hex
 from watchglass.errors import BadInput, StoreError
 from watchglass.store.compact import engine_room
+from watchglass.store.nested import LINES, require_shallow
 from watchglass.store.quoting import identifier, literal
 from watchglass.store.redacting import read_through, redactor_of
 
@@ -90,9 +91,9 @@ class Past:
         return tuple((name, type_of(kinds[name])) for name in chosen)
 
 
-def look(table: object) -> Past:
+def look(folder: Folder, table: object) -> Past:
     """Look at a table without taking it in; raises `BadInput` on what cannot be read or is empty."""
-    with engine_room() as connection, past(connection, table) as opened:
+    with engine_room(folder) as connection, past(connection, table) as opened:
         return opened
 
 
@@ -142,6 +143,8 @@ def _file(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
     if path.suffix not in READERS:
         message = f"file {str(path)!r} is of no known kind ({path.suffix or 'no ending'!r}). Known: {', '.join([*READERS, *ARROW])}"
         raise BadInput(message)
+    if path.suffix in LINES:
+        require_shallow(path)
     return READERS[path.suffix].format(literal(str(path)))
 
 
@@ -209,10 +212,10 @@ def moment_of(column: str, kind: str) -> str:
     return f"CAST(CAST({name} AS TIMESTAMPTZ) AS TIMESTAMP)"
 
 
-def require_times(table: object, roles: Roles) -> None:
+def require_times(folder: Folder, table: object, roles: Roles) -> None:
     """Raise `BadInput` when a row has no time, or one that cannot be read, before anything is written."""
     column = roles.time or ""
-    with engine_room() as connection, past(connection, table) as opened:
+    with engine_room(folder) as connection, past(connection, table) as opened:
         at = moment_of(column, dict(opened.columns)[column]).replace("CAST(", "TRY_CAST(")
         missing = (connection.execute(f"SELECT count(*) - count({at}) FROM {opened.source}").fetchone() or (0,))[0]
     if missing:

@@ -161,8 +161,12 @@ def read_through(
     return f"(SELECT {how.select} FROM {relation})", kinds, left
 
 
-def redact_frame(path: str, about: Mapping[str, object], redactor: Redactor) -> dict[str, object] | None:
+def redact_frame(
+    folder: Folder, path: str, about: Mapping[str, object], redactor: Redactor
+) -> dict[str, object] | None:
     """Redact a Parquet file of predictions or labels in place, and give what its sidecar says now; None: nothing to do.
+
+    What does not fit into memory goes below the store, as it is not redacted yet.
 
     Raises `BadInput` where its ids cannot be redacted, `OSError` where it cannot be written.
     """
@@ -173,7 +177,7 @@ def redact_frame(path: str, about: Mapping[str, object], redactor: Redactor) -> 
         return None
     source, aside = f"read_parquet({literal(path)})", f"{path}.redacted.tmp"
     try:
-        with engine_room() as connection:
+        with engine_room(folder) as connection:
             connection.execute("SET preserve_insertion_order = true")  # a row without an id is known by its place
             how = covered(connection, source, model, chosen, redactor)
             options = "(FORMAT parquet, COMPRESSION zstd)"

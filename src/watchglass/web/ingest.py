@@ -171,7 +171,7 @@ class Ingest:
         about = arriving.read()
         redactor = self._guard.redactor()
         try:
-            told = None if redactor is None else redact_frame(arriving.aside, about.sidecar, redactor)
+            told = None if redactor is None else redact_frame(self.folder, arriving.aside, about.sidecar, redactor)
             about = about if told is None else about_of(told)
             rows = ingested.rows_of_frame(arriving.aside, about.names)
         except BadInput as error:

@@ -16,14 +16,14 @@ from watchglass.errors import BadInput
 from watchglass.store import history
 from watchglass.store.columns import SQL_TYPES
 from watchglass.store.compact import engine_room
-from watchglass.store.exchange import delta
+from watchglass.store.exchange import delta, sifted
 from watchglass.store.exchange.importing import Imported, imported, note_import
 from watchglass.store.exchange.redacted_rows import withheld
-from watchglass.store.exchange.sound import LINES, MEMORY, TEXTS, content, require_header, require_names
+from watchglass.store.exchange.sound import MEMORY, TEXTS, content, require_header, require_names
 from watchglass.store.exchange.tables import KINDS
-from watchglass.store.exchange.taking import KEYS, TOLD, AlreadyTakenError, Done, Rows, take_rows, taken
-from watchglass.store.exchange.written import line_reader
-from watchglass.store.lines import RAW_KEPT, Rejected, each_told
+from watchglass.store.exchange.taking import KEYS, AlreadyTakenError, Done, Rows, take_rows, taken
+from watchglass.store.lines import RAW_KEPT, Rejected
+from watchglass.store.nested import LINES
 from watchglass.store.quoting import identifier, literal
 from watchglass.store.redacting import read_through, redactor_of
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from watchglass.store.history import Roles
 
 TABLES: Final = ("predictions", "labels")
-_NOT_OBJECTS: Final = "trim(line) != '' AND CASE WHEN json_valid(line) THEN json_type(line) != 'OBJECT' ELSE true END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +74,12 @@ def import_file(
         return Imported(called, 0, 0, 0, 1)
     redactor = redactor_of(folder)
     try:
-        with engine_room(memory=MEMORY) as connection, ExitStack() as stack:
-            # A row without an id is known by its place.
-            connection.execute("SET preserve_insertion_order = true; SET enable_progress_bar = false")
-            opened = _opened(connection, source, stack)
-            done = _take(folder, engine, connection, source, (what, key, redactor, opened))
+        try:
+            done = _attempt(folder, engine, source, (what, key, redactor))
+        except duckdb.Error:
+            if source.suffix not in LINES:
+                raise
+            done = _attempt(folder, engine, source, (what, key, redactor), careful=True)
     except AlreadyTakenError:
         return Imported(called, 0, 0, 0, 1)
     except duckdb.Error as error:
@@ -92,18 +92,31 @@ def import_file(
     return result
 
 
+def _attempt(
+    folder: Folder, engine: Engine, source: Path, about: tuple[Foreign, str, Redactor | None], *, careful: bool = False
+) -> Done:
+    """Take a file in with a DuckDB of its own; `careful` looks at each of its lines before DuckDB does."""
+    with engine_room(folder, MEMORY) as connection, ExitStack() as stack:
+        # A row without an id is known by its place.
+        connection.execute("SET preserve_insertion_order = true; SET enable_progress_bar = false")
+        aside = Path(stack.enter_context(TemporaryDirectory(prefix="import-", dir=folder.scratch))) / "lines.jsonl"
+        return _take(folder, engine, connection, source, (*about, _opened(connection, source, aside, careful=careful)))
+
+
 def _take(
     folder: Folder,
     engine: Engine,
     connection: duckdb.DuckDBPyConnection,
     source: Path,
-    about: tuple[Foreign, str, Redactor | None, tuple[str, Sequence[tuple[str, str]]]],
+    about: tuple[Foreign, str, Redactor | None, tuple[str, Sequence[tuple[str, str]], list[Rejected]]],
 ) -> Done:
-    what, key, redactor, (relation, columns) = about
+    what, key, redactor, (relation, columns, left_out) = about
     roles = _roles(what, columns)
     if what.roles.time is None and source.suffix in TEXTS:
         require_header(source, roles.time)
-    told = [withheld(item) if redactor is not None else item for item in _lost(connection, relation, source)]
+    told = [
+        withheld(item) if redactor is not None else item for item in [*left_out, *_lost(connection, relation, source)]
+    ]
     relation, columns, roles = read_through(connection, relation, columns, (what.model, roles, redactor))
     stem = key.removeprefix(KEYS).partition(":")[0]
     rows = (_predictions if what.table == "predictions" else _labels)(relation, dict(columns), roles, what, stem)
@@ -112,9 +125,9 @@ def _take(
 
 
 def _opened(
-    connection: duckdb.DuckDBPyConnection, source: Path, stack: ExitStack
-) -> tuple[str, Sequence[tuple[str, str]]]:
-    """Open a file so that a line without a form costs only itself; gives the relation and its columns with their types."""
+    connection: duckdb.DuckDBPyConnection, source: Path, aside: Path, *, careful: bool
+) -> tuple[str, Sequence[tuple[str, str]], list[Rejected]]:
+    """Open a file so that a line without a form costs only itself; gives the relation, its columns with their types, such lines."""
     if delta.is_table(source):
         listed = ", ".join(literal(path) for path in delta.files_of(source))
         relation = f"read_parquet([{listed}], union_by_name = true)"
@@ -125,36 +138,17 @@ def _opened(
         require_names(source, str(sniffed[0][0]) if sniffed else ",")
         relation = f"read_csv({literal(str(source))}, header = true, store_rejects = true)"
     elif source.suffix in LINES:
-        whole = _whole_lines(connection, source, stack)
-        relation = f"read_json({literal(str(whole))}, format = 'newline_delimited')"
+        opened = None if careful else sifted.as_it_lies(connection, source)
+        return sifted.line_by_line(connection, source, aside) if opened is None else (*opened, [])
     else:
         with history.past(connection, source) as past:
-            return past.source, past.columns
+            return past.source, past.columns, []
     found = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    return relation, [(str(row[0]), str(row[1])) for row in found]
-
-
-def _whole_lines(connection: duckdb.DuckDBPyConnection, source: Path, stack: ExitStack) -> Path:
-    """Give a file of JSON lines without those that are no objects: DuckDB 1.5 reads on from a broken one into the next."""
-    found = f"FROM {line_reader(str(source))} WHERE"
-    if not connection.execute(f"SELECT count(*) {found} {_NOT_OBJECTS}").fetchall()[0][0]:
-        return source
-    aside = Path(stack.enter_context(TemporaryDirectory(prefix="watchglass-import-"))) / "lines.jsonl"
-    as_they_are = "(FORMAT csv, HEADER false, DELIM E'\\x01', QUOTE '', ESCAPE '')"
-    connection.execute(
-        f"COPY (SELECT line {found} NOT ({_NOT_OBJECTS}) AND trim(line) != '') TO {literal(str(aside))} {as_they_are}"
-    )
-    return aside
+    return relation, [(str(row[0]), str(row[1])) for row in found], []
 
 
 def _lost(connection: duckdb.DuckDBPyConnection, relation: str, source: Path) -> list[Rejected]:
-    """Tell the lines that have no form."""
-    if source.suffix in LINES:
-        bad = f"FROM {line_reader(str(source))} WHERE {_NOT_OBJECTS}"
-        total = int(connection.execute(f"SELECT count(*) {bad}").fetchall()[0][0])
-        raws = connection.execute(f"SELECT line {bad} LIMIT {TOLD}").fetchall() if total else []
-        lost = Rejected(source.name, None, "the line is not a JSON object", None, total)
-        return each_told(lost, [str(raw) for (raw,) in raws])
+    """Tell the lines of a text that have no form."""
     if source.suffix not in TEXTS:
         return []
     connection.execute(f"SELECT count(COLUMNS(*)) FROM {relation}").fetchall()

@@ -9,26 +9,19 @@ from collections import Counter
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from watchglass.errors import BadInput
 from watchglass.store import history
+from watchglass.store.nested import CHUNK, LINES, deepest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 TEXTS: Final = (".csv", ".tsv")
-LINES: Final = (".jsonl", ".ndjson")
 LONGEST_LINE: Final = 16 << 20
 """Bytes of a line; DuckDB holds several of them at once."""
 MEMORY: Final = "700MB"
 """What DuckDB may take of a file that nobody knows; more goes to the disk. A process comes to less than 1 GB."""
-DEEPEST: Final = 1000
-"""Arrays and objects in each other; DuckDB 1.5 ends the process at some tens of thousands."""
-_CHUNK: Final = 1 << 20
-_STEPS: Final = np.zeros(256, dtype=np.int8)
-_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 _LOOKED_AT: Final = 4096
 _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PACKED: Final = (".gz", ".zst", ".bz2", ".xz", ".zip")
@@ -52,14 +45,14 @@ def content(paths: Sequence[Path]) -> str:
         written = path.suffix in (*TEXTS, *LINES)
         run = read = depth = 0
         with path.open("rb") as file:
-            while part := file.read(_CHUNK):
+            while part := file.read(CHUNK):
                 into.update(part)
                 if written:
                     if not read:
                         _require_utf_8(path, part[:_LOOKED_AT])
                     run = _longest(path, part, run, read)
                 if path.suffix in LINES:
-                    depth = _deepest(path, part, depth)
+                    depth = deepest(path, part, depth)
                 read += len(part)
     return into.hexdigest()
 
@@ -83,20 +76,6 @@ def _longest(path: Path, part: bytes, run: int, read: int) -> int:
         )
         raise BadInput(message)
     return before if first < 0 else len(part) - part.rfind(b"\n") - 1
-
-
-def _deepest(path: Path, part: bytes, depth: int) -> int:
-    """Give how deep the last line is nested at its end, `depth` being that of the part before; raises `BadInput` where one is too deep."""
-    data = np.frombuffer(part, dtype=np.uint8)
-    depths = np.cumsum(_STEPS[data], dtype=np.int64) + depth
-    ends = np.flatnonzero(data == ord("\n"))
-    begun = np.zeros(len(data), dtype=np.int64)
-    begun[ends] = np.diff(depths[ends], prepend=0)
-    depths -= np.cumsum(begun)
-    if int(depths.max()) > DEEPEST:
-        message = f"file {path.name!r} has a line of more than {DEEPEST:,} arrays and objects in each other: no depth like that is read. Cut it out"
-        raise BadInput(message)
-    return int(depths[-1])
 
 
 def require_names(source: Path, delimiter: str) -> None:
