@@ -44,6 +44,16 @@ def test_what_it_says_itself_goes_before_and_what_cannot_be_read_is_passed_over(
     assert row(server, "odd")["trace"] is None
 
 
+def test_inputs_and_outputs_as_a_call_of_python_names_them_are_reads_and_writes(server):
+    event = {"component": "named", "reads": ["a"], "inputs": ["b", {"name": "c", "version": "1"}], "outputs": ["d"]}
+    assert server.post("runs", json.dumps(event)).json()["accepted"] == 1
+    for view, names in (("reads", ["a", "b", "c"]), ("writes", ["d"])):
+        query = f"select e.name from {view} e join runs r on r.id = e.run where r.component = 'named' order by e.name"
+        assert [one["name"] for one in server.rows(query)] == names
+    refused = server.post("runs", json.dumps({"component": "bad", "outputs": "d"})).json()
+    assert "outputs" in refused["rejected"][0]["reason"]
+
+
 def test_what_stands_around_a_run_is_taken(server):
     events = [
         {"kind": "environment", "id": "e1", "record": {"language": "R", "packages": {"dplyr": "1.1"}}},

@@ -169,9 +169,10 @@ _RUN: Final = {
     "error": _ANY_TEXT,
     "pid": _STEP,
     **dict.fromkeys(("notes", "left_out", "tests", "upstream"), _LIST),
-    "reads": _EDGES,
-    "writes": _EDGES,
+    **dict.fromkeys(("reads", "writes", "inputs", "outputs"), _EDGES),
 }
+_SAID: Final = {"inputs": "reads", "outputs": "writes"}
+"""What the same is called where a run is told in one call of Python or of the command line."""
 _EDGE: Final = {**_texts("run", "name", "version", "rule"), "artifact": _OBJECT}
 _MODEL: Final = {
     **_texts("name", "version", "task", "window", "label_delay", "run"),
@@ -249,6 +250,9 @@ def _timed(event: Event, kind: Kind, newest: int, *, exact: bool) -> None:
 def finished(event: Event, newest: int, *, exact: bool = False) -> None:
     """Say how a run stands that does not say so itself, what trace it is in, and the times of what it read and wrote."""
     _traced(event)
+    for said, name in _SAID.items():
+        if edges := event.pop(said, None):
+            event[name] = [*_listed(event.get(name)), *_listed(edges)]
     resources = event.get("resources")
     if isinstance(resources, dict) and "beat" in resources:
         resources["seen"] = newest - _DAY  # by this clock, as the sender's may be wrong
@@ -259,12 +263,16 @@ def finished(event: Event, newest: int, *, exact: bool = False) -> None:
         message = "a run cannot end before it starts; are started and ended swapped?"
         raise BadInput(message)
     for name in ("reads", "writes"):
-        edges = event.get(name)
-        for edge in edges if isinstance(edges, list) else ():
+        for edge in _listed(event.get(name)):
             if edge.get("time") is None:
                 edge.pop("time", None)
             else:
                 edge["time"] = moment(edge["time"], f"time in {name}", newest, exact=exact)
+
+
+def _listed(value: object) -> list[Event]:
+    """Give edges that were checked, or none."""
+    return value if isinstance(value, list) else []
 
 
 def _traced(event: Event) -> None:
