@@ -35,6 +35,7 @@ NAMES = (
     "lookup",
     "looking",
     "lineage",
+    "on_postgres",
     "exchange",
     "forget",
     "life",

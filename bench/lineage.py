@@ -190,17 +190,20 @@ def asked(home: Path, runs: int) -> Iterator[Row]:
         yield timed("impact of its first link, counted to the end", whole, 1_000, 5)
 
 
-def ladder(home: Path) -> Row:
-    """Trace 18 layers of two runs that each read both of the layer before."""
-    root = home / "ladder"
-    rungs = []
+def rungs() -> Iterator[dict[str, object]]:
+    """Write 18 layers of two runs that each read both of the layer before."""
     for layer in range(18):
         for side in range(2):
             begun = round(started(layer * 2 + side) * 1e6)
             reads = [{"name": f"o{layer - 1}{other}", "time": begun} for other in range(2)] if layer else []
             writes = [{"name": f"o{layer}{side}", "time": begun + 1}]
-            rungs.append({"kind": "run", "id": f"r{layer}{side}", "component": "rung", "started": begun, "ended": begun + 1, "status": "ok", "reads": reads, "writes": writes})  # fmt: skip
-    publish(prepare(str(root), "graph"), new_file("graph"), [line(event) for event in rungs])
+            yield {"kind": "run", "id": f"r{layer}{side}", "component": "rung", "started": begun, "ended": begun + 1, "status": "ok", "reads": reads, "writes": writes}  # fmt: skip
+
+
+def ladder(home: Path) -> Row:
+    """Trace such a ladder."""
+    root = home / "ladder"
+    publish(prepare(str(root), "graph"), new_file("graph"), [line(event) for event in rungs()])
     with Store(root, create=True) as store:
         found = store.trace("o170")
         if len(found.steps) != 35:

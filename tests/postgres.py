@@ -10,67 +10,42 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.ports import free_port
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: float(path.parent.name))
 NEEDED = pytest.mark.skipif(
     BIN is None, reason="Debian's package postgresql is not installed (apt-get install postgresql)"
 )
+CHEAP = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+"""Settings of a server whose data nobody needs after a power cut."""
 
 
 @contextmanager
-def postgres():
+def postgres(settings: dict[str, str] = CHEAP) -> Iterator[str]:
     """Start a server; gives the URL of its database `postgres`. PostgreSQL refuses to run as root, so root starts it as another."""
-    other = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
     home = tempfile.mkdtemp(prefix="watchglass-postgres-")
     try:
-        if other:
-            shutil.chown(home, **other)
-        data, port = f"{home}/data", free_port()
-        subprocess.run(
-            [
-                f"{BIN}/initdb",
-                "-D",
-                data,
-                "-U",
-                "watchglass",
-                "-A",
-                "trust",
-                "--no-sync",
-                "-E",
-                "UTF8",
-                "--locale",
-                "C.UTF-8",
-                "--locale-provider=icu",
-                "--icu-locale=en-US",
-            ],
-            check=True,
-            capture_output=True,
-            cwd=home,
-            **other,
-        )
-        settings = {
+        if os.getuid() == 0:
+            shutil.chown(home, "postgres", "postgres")
+        made = "-U watchglass -A trust --no-sync -E UTF8 --locale C.UTF-8 --locale-provider=icu --icu-locale=en-US"
+        _start("initdb", ["-D", f"{home}/data", *made.split()], home).communicate()
+        port = free_port()
+        told = {
             "listen_addresses": "127.0.0.1",
-            "port": port,
+            "port": str(port),
             "unix_socket_directories": home,
-            "fsync": "off",
-            "max_connections": 400,
+            "max_connections": "400",
+            **settings,
         }
-        server = subprocess.Popen(
-            [
-                f"{BIN}/postgres",
-                "-D",
-                data,
-                *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=home,
-            **other,
-        )
+        words = [word for name, value in told.items() for word in ("-c", f"{name}={value}")]
+        server = _start("postgres", ["-D", f"{home}/data", *words], home)
         try:
             _wait(port)
             yield f"postgresql://watchglass@127.0.0.1:{port}/postgres"
@@ -81,7 +56,13 @@ def postgres():
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _wait(port):
+def _start(program: str, words: list[str], home: str) -> subprocess.Popen[bytes]:
+    other = "postgres" if os.getuid() == 0 else None
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen([f"{BIN}/{program}", *words], stdout=quiet, stderr=quiet, cwd=home, user=other, group=other)
+
+
+def _wait(port: int) -> None:
     for _ in range(600):
         done = subprocess.run(
             [f"{BIN}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"], check=False, capture_output=True
