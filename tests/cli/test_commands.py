@@ -81,6 +81,8 @@ def test_every_command_has_help_and_the_list_is_as_documented():
         "origin",
         "prediction",
         "quality",
+        "quarantined",
+        "release",
         "replay",
         "rerun",
         "restore",

@@ -39,7 +39,7 @@ ENDINGS = (
 """Of the names of indexes that came later."""
 TABLES = (
     *("ingested", "drops", "column_changes", "repeats", "late_labels", "questions", "audit"),
-    *("run_links", "environments", "sources", "flags", "subject_tags", "retractions"),
+    *("run_links", "environments", "sources", "quarantines", "flags", "subject_tags", "retractions"),
 )
 """That came later."""
 

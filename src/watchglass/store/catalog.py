@@ -179,6 +179,18 @@ artifacts = Table(
     sa.Index("artifacts_by_name", "name", "time", "version"),
     _partial("artifacts_kept", "kept IS NOT NULL", "kept"),
 )
+quarantines = Table(
+    "quarantines",
+    META,
+    _key("name"),
+    _key("version"),
+    Column("time", BigInteger, primary_key=True),  # µs, when a test after its run failed
+    Column("run", String),
+    Column("released", BigInteger),  # µs
+    Column("released_by", String),
+    Column("reason", Text),
+    sa.Index("quarantines_by_time", "time", "name", "version"),
+)
 flags = Table(
     "flags",
     META,
@@ -246,7 +258,7 @@ columns = Table(
     "columns",
     META,
     _key("model"),
-    _key("role"),  # feature | tag | prediction | score | label | id | time; files hold the first two
+    _key("role"),  # feature | tag | prediction | score | label | id | time; files hold the first two; output: what cells count beside
     _key("name"),
     Column("type", String, nullable=False),  # number | boolean | text | json
     Column("centre", Float),
@@ -302,7 +314,7 @@ audit = Table(
     META,
     Column("id", Integer, primary_key=True),
     Column("time", BigInteger, nullable=False),  # µs
-    Column("action", String, nullable=False),  # forget | retention | restore | import | retraction
+    Column("action", String, nullable=False),  # forget | retention | restore | import | retraction | release
     Column("who", String),
     Column("record", Text, nullable=False),
     sqlite_autoincrement=True,

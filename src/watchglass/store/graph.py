@@ -21,6 +21,7 @@ from watchglass.store.graph_lines import UNFIT, declare, rows_of
 from watchglass.store.lines import Rejected, model_in, shown
 from watchglass.store.schemas.aside import keep_aside
 from watchglass.store.segments import NAMES_AT_ONCE, delete, opened, sealed
+from watchglass.store.settling import settle
 from watchglass.store.transactions import next_change, writing
 from watchglass.store.upserts import upsert
 
@@ -45,6 +46,7 @@ def _store(connection: Connection, batch: Batch, segment: str) -> None:
             if "changed" in table.c:
                 rows = [{**row, "changed": number} for row in rows]  # noqa: PLW2901 - the same rows, numbered
             connection.execute(upsert(table), rows)
+        settle(connection, batch.get(c.quarantines, ()))
 
 
 def _register(connection: Connection, rows: Sequence[dict[str, Json]], segment: str) -> None:

@@ -112,6 +112,9 @@ def _edge(batch: Batch, table: sa.Table, run: Json, line: Line) -> None:
         values = {name: about.get(name) for name in _OF_ARTIFACT}
         values.update({name: _text(about.get(name)) for name in ("columns", "profile")})
         _put(batch, c.artifacts, {"name": line["name"], "version": version, "time": line["time"], **values})
+        if values["quarantined"] is not None:
+            mark = {"name": line["name"], "version": version, "time": values["quarantined"], "run": run}
+            _put(batch, c.quarantines, mark)
 
 
 def _read(batch: Batch, line: Line) -> None:
@@ -195,6 +198,13 @@ def _unflag(batch: Batch, line: Line) -> None:
         _put(batch, c.flags, {"name": line["name"], "version": line.get("version") or "", **values})
 
 
+def _release(batch: Batch, line: Line) -> None:
+    """Take marks of quarantine back, each by the time it has: the mark itself may come after this."""
+    said = {"released": line["time"], "released_by": line.get("who"), "reason": line.get("reason")}
+    for marked in cast("Sequence[Json]", line["marked"]):
+        _put(batch, c.quarantines, {"name": line["name"], "version": line["version"], "time": marked, **said})
+
+
 def _subject_tag(batch: Batch, line: Line) -> None:
     values = {"version": line.get("version") or "", "run": line.get("run") or "", "time": line.get("time") or 0}
     _put(batch, c.subject_tags, {"name": line["name"], "tag": line["tag"], **values})
@@ -223,6 +233,7 @@ _TAKE: Final[dict[str, Callable[[Batch, Line], None]]] = {
     "source": _source,
     "flag": _flag,
     "unflag": _unflag,
+    "release": _release,
     "subject_tag": _subject_tag,
     "retraction": _retraction,
     "drops": _drops,

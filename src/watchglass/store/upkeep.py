@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from watchglass.capture.drops import warn
 from watchglass.errors import BadInput
+from watchglass.store.artifacts import quarantine_marks
 from watchglass.store.cells import follow
 from watchglass.store.compact import compact
 from watchglass.store.labels import feedback, late
@@ -59,6 +60,7 @@ def keep(
     late.count(folder, engine)
     merged = merge(folder, engine, at_most)
     mirror(folder, engine)
+    quarantine_marks.refresh_if_new(folder, engine)
     refresh_if_new(folder, engine)
     expired = _expired(folder, engine)
     return Kept(moved.segments, moved.rows, moved.files, moved.rejected, counted, merged, expired, labelled)

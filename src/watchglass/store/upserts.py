@@ -76,16 +76,15 @@ def _of_run(changed: Values, news: Values) -> dict[str, sa.ColumnElement[object]
 
 
 def _of_artifact(news: Values) -> dict[str, sa.ColumnElement[object]]:
-    """Keep the first time it was seen and put in quarantine, and what the higher policy kept of it."""
+    """Keep the first time it was seen, and what the higher policy kept of it; settling.py says since when it is in quarantine."""
     table = c.artifacts
     more = _rank(news["policy"]) >= _rank(table.c.policy)
     found: dict[str, sa.ColumnElement[object]] = {
         name: sa.case((more, sa.func.coalesce(news[name], table.c[name])), else_=table.c[name])
         for name in ("kept", "policy")
     }
-    for name in ("time", "quarantined"):
-        here = table.c[name]
-        found[name] = sa.case((news[name] < here, news[name]), else_=sa.func.coalesce(here, news[name]))
+    here = table.c.time
+    found["time"] = sa.case((news["time"] < here, news["time"]), else_=sa.func.coalesce(here, news["time"]))
     return found
 
 

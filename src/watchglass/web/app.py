@@ -22,6 +22,7 @@ from watchglass.web import (
     lineage_page,
     models_page,
     problems,
+    quarantining,
     questions,
     review_page,
     run_page,
@@ -66,6 +67,7 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         runs,
         lineage,
         subjects,
+        quarantining,
     ):
         app.include_router(part.router(store))
     for part in (runs_pages, lineage_page, compare_page):
@@ -79,6 +81,7 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         app.include_router(saving.router(store))
         app.include_router(flagging.router(store))
         app.include_router(subjects.saying(store))
+        app.include_router(quarantining.releasing(store))
         app.include_router(review_page.forms(store))
         app.include_router(tuning.router(ingest.folder))
         app.include_router(forgetting.router(ingest.folder))

@@ -13,7 +13,7 @@ from watchglass.web.pages import json
 if TYPE_CHECKING:
     from watchglass.web.reads import Reads
 
-_Action = Annotated[str | None, Query(description="Only forget, retention, restore, import or retraction.")]
+_Action = Annotated[str | None, Query(description="Only forget, retention, restore, import, retraction or release.")]
 _Limit = Annotated[int, Query(description="At most so many.", ge=1, le=1000)]
 _After = Annotated[
     int | None, Query(description="Those older than the one with this id: `next` of the page before.", ge=1, le=2**53)

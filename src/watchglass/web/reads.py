@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from watchglass.records import Incident, ModelStatus, Time
     from watchglass.store.answers import Table
     from watchglass.store.artifacts.known import Artifact, Artifacts
+    from watchglass.store.artifacts.quarantined import Quarantine, Quarantines
     from watchglass.store.asking.latest import Page
     from watchglass.store.asking.lookup import Prediction
     from watchglass.store.distribution import Distribution
@@ -171,6 +172,14 @@ class Reads(RunReads, LineageReads, SubjectReads, Protocol):
 
     def artifact(self, name: str, version: str | None = None) -> Artifact:
         """Give a version of an artifact; raises `UnknownName`, `BadInput`."""
+        ...
+
+    def quarantined(self, *, released: bool = False, limit: int = 100, after: str | None = None) -> Quarantines:
+        """List versions in quarantine, the newest first; raises `BadInput`."""
+        ...
+
+    def release(self, artifact: str, reason: str, who: str | None = None) -> tuple[Quarantine, ...]:
+        """Release a version from quarantine; raises `UnknownName`, `BadInput`."""
         ...
 
     def status(self) -> Overview:

@@ -201,15 +201,12 @@ def test_marks_are_only_worked_out_anew_where_something_changed(bench, store):
     assert all(path.exists() for path in marks)
 
 
-def test_a_restored_store_has_its_marks_after_the_first_upkeep(bench, store, tmp_path):
+def test_a_restored_store_has_its_marks(bench, store, tmp_path):
     bench.write("graph", LINE)
     store.retract("client-17")
     store.backup(tmp_path / "backups")
     wg.restore(tmp_path / "backups", tmp_path / "again")
-    with Store(tmp_path / "again") as again:
-        assert found(again.path, "model", "1") is None
-        again.compact()
-        assert found(again.path, "model", "1") is not None
+    assert found(str(tmp_path / "again"), "model", "1") is not None
 
 
 def test_the_draft_of_a_mark_that_another_writes_is_left_and_that_of_a_dead_one_is_not(bench, store):

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from watchglass.store.artifacts.known import Artifact, Artifacts
+    from watchglass.store.artifacts.quarantined import Quarantine, Quarantines
     from watchglass.store.folder import Folder
 
 
@@ -44,3 +45,23 @@ class Keeping:
         from watchglass.store.artifacts.known import artifact  # noqa: PLC0415 - costs only who asks
 
         return artifact(self._folder, self._engine, name, version)
+
+    def quarantined(self, *, released: bool = False, limit: int = 100, after: str | None = None) -> Quarantines:
+        """List the versions that failed a test after their run and stand in quarantine, the newest first, with what failed.
+
+        With `released` also those that a person released. At most `limit` (1 to 1,000), from the place `after`.
+        Raises `BadInput`.
+        """
+        from watchglass.store.artifacts.quarantined import quarantined  # noqa: PLC0415 - costs only who asks
+
+        return quarantined(self._folder, self._engine, released=released, limit=limit, after=after)
+
+    def release(self, artifact: str | Artifact, reason: str, who: str | None = None) -> tuple[Quarantine, ...]:
+        """Release a version from quarantine, "name@version": its readers are warned no more, `wg.load` gives it again.
+
+        The name alone will do where one version of it is in quarantine, four digits of a version or more, or a record
+        that `artifact` gave. Who, when and why stand in the audit. Raises `UnknownName`, `BadInput`, `StoreError`.
+        """
+        from watchglass.store.artifacts.quarantined import release  # noqa: PLC0415 - costs only who asks
+
+        return release(self._folder, self._engine, artifact, reason=reason, who=who)

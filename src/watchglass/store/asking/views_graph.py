@@ -56,7 +56,7 @@ time TIMESTAMP When it was first seen.
 kept VARCHAR The file below artifacts/ that holds its bytes; NULL where nothing was kept.
 policy VARCHAR What was kept of it: profile, sample or full; NULL is nothing but the version.
 profile VARCHAR Its profile as a JSON object.
-quarantined TIMESTAMP When a test after its run put it in quarantine; NULL where none did.
+quarantined TIMESTAMP Since when a failed test keeps it in quarantine; NULL where none does, or a person released it.
 """,
     ),
     view("reads", "One row an artifact that a run read.", _EDGE),
@@ -87,6 +87,19 @@ id VARCHAR The hash of it: joins source_hash in runs.code.
 text VARCHAR The source.
 name VARCHAR The function.
 time TIMESTAMP When it was first seen.
+""",
+    ),
+    view(
+        "quarantines",
+        "One row a time that a failed test put an artifact version in quarantine.",
+        """
+name VARCHAR The artifact's name: joins artifacts.name.
+version VARCHAR Its version.
+time TIMESTAMP When the test failed.
+run VARCHAR The run that wrote it: joins runs.id.
+released TIMESTAMP When a person released it; NULL while it stands.
+released_by VARCHAR Who released it.
+reason VARCHAR Why it may be used again.
 """,
     ),
     view(

@@ -12,6 +12,7 @@ from watchglass.store.columns import IN_FILES
 from watchglass.store.exchange import numbered
 from watchglass.store.lines import RAW_KEPT, Rejected
 from watchglass.store.models import register
+from watchglass.store.settling import settle
 from watchglass.store.transactions import next_change
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def put(
     written = [{**row, "changed": number} for row in good] if "changed" in table.c else [dict(row) for row in good]
     for begin in range(0, len(written), ROWS_AT_ONCE):
         transaction.execute(_upsert(table), written[begin : begin + ROWS_AT_ONCE])
+    if table in (c.artifacts, c.quarantines):
+        settle(transaction, (row for row in good if table is c.quarantines or row.get("quarantined") is not None))
     return len(good), rejected
 
 

@@ -20,7 +20,7 @@ Format = Literal["parquet", "csv", "jsonl", "delta"]
 FORMATS: Final[tuple[Format, ...]] = ("parquet", "csv", "jsonl", "delta")
 ENDINGS: Final[dict[Format, str]] = {"parquet": ".parquet", "csv": ".csv", "jsonl": ".jsonl", "delta": ".parquet"}
 _TIMES: Final = (
-    *("time", "started", "ended", "since", "quarantined", "removed", "block_after"),
+    *("time", "started", "ended", "since", "quarantined", "released", "removed", "block_after"),
     *("window", "judged", "onset", "raised", "closed"),
 )
 _LATER: Final = ("changed",)  # of this catalog alone
@@ -82,6 +82,7 @@ KINDS: Final = {
         _graph(c.run_links),
         _graph(c.environments),
         _graph(c.sources),
+        _graph(c.quarantines),
         _graph(c.flags),
         _graph(c.subject_tags),
         _graph(c.retractions),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """One deed: its number, when it was done (UTC), what (forget, retention, restore, import, retraction), by whom, and its record."""
+    """One deed: its number, when it was done (UTC), what (forget, retention, restore, import, retraction, release), by whom, and its record."""
 
     id: int
     time: datetime

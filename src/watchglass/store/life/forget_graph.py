@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from watchglass.store.life.forget_keys import Sought
     from watchglass.store.segments import Segment
 
-_KINDS: Final = ("run", "read", "write", "component", "flag")
-_FREE: Final = ("error", "params", "metrics", "notes", "left_out", "tests", "preview", "profile", "note", "description")
+_KINDS: Final = ("run", "read", "write", "component", "flag", "release")
+_FREE: Final = ("error", "params", "metrics", "notes", "left_out", "tests", "preview", "profile", "note", "reason", "description")
 """What the catalog is wiped of too."""
 
 

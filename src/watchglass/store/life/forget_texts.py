@@ -33,6 +33,7 @@ _FREE: Final[dict[sa.Table, tuple[str, ...]]] = {
     c.runs: ("error", "params", "metrics", "notes", "left_out", "tests"),
     c.artifacts: ("preview", "profile"),
     c.flags: ("note",),
+    c.quarantines: ("reason",),
     c.components: ("description",),
     c.questions: ("sql", "description"),
     c.audit: ("record",),

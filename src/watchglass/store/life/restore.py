@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watchglass.errors import BadInput, StoreError
+from watchglass.store.artifacts import quarantine_marks
 from watchglass.store.compact import engine_room
 from watchglass.store.folder import make_folder, prepare, sync_folder
 from watchglass.store.life import backups
 from watchglass.store.life.audit import note
 from watchglass.store.parquet import write_index
 from watchglass.store.segments import is_sealed
+from watchglass.store.subjects import marks
 from watchglass.store.transactions import connect, writing
 
 if TYPE_CHECKING:
@@ -142,6 +144,8 @@ def _take_note(home: Path, moment: Moment, draft: Path) -> None:
         }
         with writing(engine) as transaction:
             note(transaction, "restore", None, told, datetime.now(UTC))
+        quarantine_marks.refresh(prepare(draft), engine)
+        marks.refresh_if_new(prepare(draft), engine)
     finally:
         engine.dispose()
     sync_folder(draft)

@@ -77,7 +77,7 @@ class Following:
         return uses(self._folder, self._engine, tag, limit=limit, after=after)
 
     def audits(self, action: str | None = None, *, limit: int = 100, after: int | None = None) -> Audits:
-        """List what was done to the store's data (forget, retention, restore, import, retraction), newest first, as records.
+        """List what was done to the store's data (forget, retention, restore, import, retraction, release), newest first, as records.
 
         At most `limit` (1 to 1,000), those older than the one with the id `after`. Records of retractions say who used
         what carries the tag since.
