@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from watchglass import setting_types
 from watchglass.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -26,89 +27,12 @@ class Setting(Generic[T]):
     sentence: str
 
 
-def _store(value: object) -> str:
-    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    if not isinstance(text, str) or not text.strip() or "\0" in text:
-        message = "a folder's path would do"
-        raise ValueError(message)
-    scheme, sign, place = text.strip().partition("://")
-    if not sign:
-        return os.path.expanduser(text)  # noqa: PTH111 - pathlib costs its import here
-    if scheme.lower() not in ("http", "https") or not place.strip("/"):
-        message = "a folder's path, or a server's URL such as http://host:port would do"
-        raise ValueError(message)
-    return text.strip()
-
-
-def _one_of(*known: str) -> Callable[[object], str]:
-    def take(value: object) -> str:
-        if value not in known:
-            message = f"{', '.join(map(repr, known[:-1]))} or {known[-1]!r} would do"
-            raise ValueError(message)
-        return str(value)
-
-    return take
-
-
-_WORDS: Final = {
-    **dict.fromkeys(("1", "true", "yes", "on"), True),
-    **dict.fromkeys(("0", "false", "no", "off", ""), False),
-}
-
-
-def _switch(value: object) -> bool:
-    known = _WORDS.get(str(value).strip().lower())
-    if known is None:
-        message = "1 or 0 would do"
-        raise ValueError(message)
-    return known
-
-
-def _positive(value: object) -> float:
-    message = "a number above 0 would do"
-    try:
-        number = float(cast("str", value))
-    except (TypeError, ValueError):
-        raise ValueError(message) from None
-    if not 0 < number < float("inf"):
-        raise ValueError(message)
-    return number
-
-
-def _size(value: object) -> int:
-    return max(1, int(_positive(value)))
-
-
-def _size_or_none(value: object) -> int:
-    return 0 if str(value).strip() in ("0", "0.0") else _size(value)
-
-
-def _text(value: object) -> str:
-    return str(value).strip()
-
-
-def _rules(value: object) -> str:
-    """Give a list of rules as JSON; capture/rules.py and capture/redaction_rules.py say what is in them."""
-    message = 'a list of rules would do, as JSON in the environment: [{"model": "*", "method": "head", "rate": 0.1}]'
-    if isinstance(value, str) and not value.strip():
-        return ""
-    import json  # noqa: PLC0415 - only where there are rules
-
-    try:
-        found = json.loads(value) if isinstance(value, str) else list(cast("Iterable[object]", value))
-        if isinstance(found, list):
-            return json.dumps(found)
-    except (TypeError, ValueError):
-        pass
-    raise ValueError(message)
-
-
 STORE: Final = Setting(
     "store",
     "WATCHGLASS_STORE",
     "store",
     "watchglass-data",
-    _store,
+    setting_types.store,
     "The folder that events are written to, or the URL of a server that takes them.",
 )
 CATALOG: Final = Setting(
@@ -116,7 +40,7 @@ CATALOG: Final = Setting(
     "WATCHGLASS_CATALOG",
     "catalog",
     "",
-    _text,
+    setting_types.text,
     "The PostgreSQL database that a new store keeps its catalog in, as postgresql://user@host:5432/database; else a file of the folder.",
 )
 DURABILITY: Final = Setting(
@@ -124,19 +48,24 @@ DURABILITY: Final = Setting(
     "WATCHGLASS_DURABILITY",
     "durability",
     "default",
-    _one_of("fast", "default", "sync"),
+    setting_types.one_of("fast", "default", "sync"),
     "fast: in memory for 0.2 s at most; default: in the log before the call returns, on the disk within a second; "
     "sync: on the disk before the call returns.",
 )
 DISABLED: Final = Setting(
-    "disabled", "WATCHGLASS_DISABLED", "disabled", default=False, type=_switch, sentence="1: record nothing."
+    "disabled",
+    "WATCHGLASS_DISABLED",
+    "disabled",
+    default=False,
+    type=setting_types.switch,
+    sentence="1: record nothing.",
 )
 ROLL_SECONDS: Final = Setting(
     "roll_seconds",
     "WATCHGLASS_ROLL_SECONDS",
     "log.roll_seconds",
     60.0,
-    _positive,
+    setting_types.positive,
     "Seconds after which a segment is closed.",
 )
 ROLL_BYTES: Final = Setting(
@@ -144,7 +73,7 @@ ROLL_BYTES: Final = Setting(
     "WATCHGLASS_ROLL_BYTES",
     "log.roll_bytes",
     64 * 1024 * 1024,
-    _size,
+    setting_types.size,
     "Bytes after which a segment is closed.",
 )
 HELD_BYTES: Final = Setting(
@@ -152,7 +81,7 @@ HELD_BYTES: Final = Setting(
     "WATCHGLASS_HELD_BYTES",
     "log.held_bytes",
     8 * 1024 * 1024,
-    _size,
+    setting_types.size,
     "Bytes of each of the two logs that durability fast keeps in memory while the disk is slow.",
 )
 ON_FULL: Final = Setting(
@@ -160,7 +89,7 @@ ON_FULL: Final = Setting(
     "WATCHGLASS_ON_FULL",
     "log.on_full",
     "drop",
-    _one_of("drop", "block"),
+    setting_types.one_of("drop", "block"),
     "When there is no room for an event: drop it and count it, or block, which waits for room first.",
 )
 BLOCK_SECONDS: Final = Setting(
@@ -168,7 +97,7 @@ BLOCK_SECONDS: Final = Setting(
     "WATCHGLASS_BLOCK_SECONDS",
     "log.block_seconds",
     30.0,
-    _positive,
+    setting_types.positive,
     "Seconds that block waits for room; then the event is dropped and counted.",
 )
 LOG_BYTES: Final = Setting(
@@ -176,7 +105,7 @@ LOG_BYTES: Final = Setting(
     "WATCHGLASS_LOG_BYTES",
     "log.log_bytes",
     10 * 1000 * 1000 * 1000,
-    _size,
+    setting_types.size,
     "Bytes that the log of a store may hold before it is compacted; beyond that nothing is recorded.",
 )
 FREE_BYTES: Final = Setting(
@@ -184,7 +113,7 @@ FREE_BYTES: Final = Setting(
     "WATCHGLASS_FREE_BYTES",
     "log.free_bytes",
     64 * 1024 * 1024,
-    _size_or_none,
+    setting_types.size_or_none,
     "Bytes of the disk that recording leaves free, at most a twentieth of the disk; 0: all may be used.",
 )
 
@@ -193,7 +122,7 @@ CAPTURE_SECONDS: Final = Setting(
     "WATCHGLASS_CAPTURE_SECONDS",
     "capture.seconds",
     10.0,
-    _positive,
+    setting_types.positive,
     "Seconds that reading what a run reads and writes may take of it; what is left out is named on the run.",
 )
 CAPTURE_BYTES: Final = Setting(
@@ -201,11 +130,16 @@ CAPTURE_BYTES: Final = Setting(
     "WATCHGLASS_CAPTURE_BYTES",
     "capture.bytes",
     2 * 1000 * 1000 * 1000,
-    _size_or_none,
+    setting_types.size_or_none,
     "Bytes of content that are read for one run to know its version; 0: none.",
 )
 AUTO: Final = Setting(
-    "auto", "WATCHGLASS_AUTO", "capture.auto", default=False, type=_switch, sentence="1: what `wg.auto()` does."
+    "auto",
+    "WATCHGLASS_AUTO",
+    "capture.auto",
+    default=False,
+    type=setting_types.switch,
+    sentence="1: what `wg.auto()` does.",
 )
 
 SAMPLING: Final = Setting(
@@ -213,7 +147,7 @@ SAMPLING: Final = Setting(
     "WATCHGLASS_SAMPLING",
     "sampling",
     "",
-    _rules,
+    setting_types.rules,
     "Rules that say which predictions are kept, and with what weight.",
 )
 
@@ -222,7 +156,7 @@ REDACTION: Final = Setting(
     "WATCHGLASS_REDACTION",
     "redaction",
     "",
-    _rules,
+    setting_types.rules,
     "Rules that say what is dropped, hashed or masked before it is written.",
 )
 HASH_KEY: Final = Setting(
@@ -230,7 +164,7 @@ HASH_KEY: Final = Setting(
     "WATCHGLASS_HASH_KEY",
     "hash_key",
     "",
-    _text,
+    setting_types.text,
     "The key with which rules of redaction hash, 16 characters or more; the same wherever hashes must agree.",
 )
 
@@ -239,7 +173,7 @@ BACKUPS: Final = Setting(
     "WATCHGLASS_BACKUPS",
     "backups.folder",
     "",
-    _text,
+    setting_types.text,
     "The folder that a server puts backups into when it is asked for one over HTTP; unset, it makes none.",
 )
 
@@ -248,7 +182,7 @@ SPOOL: Final = Setting(
     "WATCHGLASS_SPOOL",
     "spool.folder",
     "",
-    _text,
+    setting_types.text,
     "The folder in which events wait for a server, one folder in it for each server; in the user's state folder unless set.",
 )
 TOKEN: Final = Setting(
@@ -256,7 +190,7 @@ TOKEN: Final = Setting(
     "WATCHGLASS_TOKEN",
     "token",
     "",
-    _text,
+    setting_types.text,
     "What a server is shown as bearer token; nothing is shown unless set.",
 )
 DELIVER_SECONDS: Final = Setting(
@@ -264,7 +198,7 @@ DELIVER_SECONDS: Final = Setting(
     "WATCHGLASS_DELIVER_SECONDS",
     "spool.deliver_seconds",
     2.0,
-    _positive,
+    setting_types.positive,
     "Seconds that the end of a process may wait for a server; what it has not taken by then is shipped at the next start.",
 )
 
@@ -273,7 +207,7 @@ INGEST_QUEUE_BYTES: Final = Setting(
     "WATCHGLASS_INGEST_QUEUE_BYTES",
     "ingest.queue_bytes",
     64 * 1024 * 1024,
-    _size,
+    setting_types.size,
     "Bytes of requests that a server holds before it asks the next to come again.",
 )
 INGEST_BODY_BYTES: Final = Setting(
@@ -281,7 +215,7 @@ INGEST_BODY_BYTES: Final = Setting(
     "WATCHGLASS_INGEST_BODY_BYTES",
     "ingest.body_bytes",
     64 * 1024 * 1024,
-    _size,
+    setting_types.size,
     "Bytes that the body of a request to a server may have.",
 )
 INGEST_INFLATED_BYTES: Final = Setting(
@@ -289,7 +223,7 @@ INGEST_INFLATED_BYTES: Final = Setting(
     "WATCHGLASS_INGEST_INFLATED_BYTES",
     "ingest.inflated_bytes",
     256 * 1024 * 1024,
-    _size,
+    setting_types.size,
     "Bytes that a body may have once decompressed.",
 )
 INGEST_FRAME_BYTES: Final = Setting(
@@ -297,7 +231,7 @@ INGEST_FRAME_BYTES: Final = Setting(
     "WATCHGLASS_INGEST_FRAME_BYTES",
     "ingest.frame_bytes",
     1024 * 1024 * 1024,
-    _size,
+    setting_types.size,
     "Bytes that a frame may have; it goes to the disk as it comes.",
 )
 INGEST_PAUSE_SECONDS: Final = Setting(
@@ -305,7 +239,7 @@ INGEST_PAUSE_SECONDS: Final = Setting(
     "WATCHGLASS_INGEST_PAUSE_SECONDS",
     "ingest.pause_seconds",
     30.0,
-    _positive,
+    setting_types.positive,
     "Seconds that a server waits for the next piece of a body.",
 )
 INGEST_BODY_SECONDS: Final = Setting(
@@ -313,7 +247,7 @@ INGEST_BODY_SECONDS: Final = Setting(
     "WATCHGLASS_INGEST_BODY_SECONDS",
     "ingest.body_seconds",
     120.0,
-    _positive,
+    setting_types.positive,
     "Seconds that a server waits for a whole body.",
 )
 
@@ -322,7 +256,7 @@ ARTIFACTS: Final = Setting(
     "WATCHGLASS_ARTIFACTS",
     "artifacts.keep",
     "hash",
-    _one_of("none", "hash", "profile", "sample", "full"),
+    setting_types.one_of("none", "hash", "profile", "sample", "full"),
     "What is kept of what a run reads and writes unless it says so itself: none, hash, profile, sample or full.",
 )
 ARTIFACT_RUN_BYTES: Final = Setting(
@@ -330,7 +264,7 @@ ARTIFACT_RUN_BYTES: Final = Setting(
     "WATCHGLASS_ARTIFACT_RUN_BYTES",
     "artifacts.run_bytes",
     1_000_000_000,
-    _size_or_none,
+    setting_types.size_or_none,
     "Bytes of artifacts that one run keeps.",
 )
 ARTIFACT_STORE_BYTES: Final = Setting(
@@ -338,7 +272,7 @@ ARTIFACT_STORE_BYTES: Final = Setting(
     "WATCHGLASS_ARTIFACT_STORE_BYTES",
     "artifacts.store_bytes",
     20_000_000_000,
-    _size_or_none,
+    setting_types.size_or_none,
     "Bytes of artifacts that a store keeps.",
 )
 
