@@ -141,6 +141,15 @@ AUTO: Final = Setting(
     type=setting_types.switch,
     sentence="1: what `wg.auto()` does.",
 )
+ON_RETRACTED: Final = Setting(
+    "on_retracted",
+    "WATCHGLASS_ON_RETRACTED",
+    "capture.on_retracted",
+    "warn",
+    setting_types.one_of("warn", "block"),
+    "What follows, unless a run says so itself, where it reads what carries a retracted tag and the grace is over: "
+    "warn, or block, which raises Blocked there.",
+)
 
 SAMPLING: Final = Setting(
     "sampling",
@@ -291,6 +300,7 @@ SETTINGS: Final[tuple[Setting[str] | Setting[bool] | Setting[float] | Setting[in
     CAPTURE_SECONDS,
     CAPTURE_BYTES,
     AUTO,
+    ON_RETRACTED,
     SAMPLING,
     REDACTION,
     HASH_KEY,

@@ -71,9 +71,9 @@ def test_a_tag_that_is_none_is_refused_where_it_is_said(logs, given):
 
 
 def test_other_words_are_refused(logs):
-    with pytest.raises(BadInput, match="on_retracted cannot be 'stop'"):
+    with pytest.raises(BadInput, match="'on_retracted' cannot be 'stop'.*: 'warn' or 'block' would do"):
         wg.run("load", on_retracted="stop")
-    with pytest.raises(BadInput, match="on_retracted cannot be 1"):
+    with pytest.raises(BadInput, match="'on_retracted' cannot be 1"):
         wg.component("load", on_retracted=1)
     with pytest.raises(BadInput, match="the tags by an artifact's name"):
         wg.component("load", subjects=["rows"])
@@ -146,6 +146,52 @@ def test_a_local_variable_that_carries_it_stops_the_result_and_what_was_written_
         train()
     event = ended(logs, "train")
     assert ([one["name"] for one in event["reads"]], [one["name"] for one in event["writes"]]) == (["rows"], ["model"])
+
+
+AUTO = """
+import watchglass as wg
+from watchglass.capture.runs import current_run
+from watchglass.errors import Blocked
+wg.auto()
+import pandas as pd
+try:
+    print(len(pd.read_csv("rows.csv")), "read")
+except Blocked:
+    print("blocked", current_run())
+"""
+
+
+@pytest.mark.parametrize("way", ["a block", "a component", "by itself"])
+def test_what_follows_is_set_for_a_process_and_each_way_to_record_heeds_it(logs, store, python, way, monkeypatch):
+    monkeypatch.chdir(logs.root.parent)
+    (logs.root.parent / "rows.csv").write_text("a\n1\n")
+    with wg.run("ingest") as run:
+        run.write("rows.csv", subjects="client-17")
+    store.retract("client-17", grace="0s")
+    script = {
+        "a block": "with wg.run('train') as run:\n    run.read('rows.csv')",
+        "a component": "wg.component('train', inputs=['rows.csv'])(lambda: 1)()",
+        "by itself": AUTO,
+    }[way]
+    for told, stopped in (({}, False), ({"WATCHGLASS_ON_RETRACTED": "block"}, True)):
+        env = {"WATCHGLASS_STORE": str(logs.root), **told}
+        done = python(f"import watchglass as wg\n{script}", check=way == "by itself" or not stopped, **env)
+        event = [one for one in logs.graph("run") if one.get("ended")][-1]
+        assert (event["status"], event["tests"][0]["level"]) == (("error", "block") if stopped else ("ok", "warn"))
+        assert ("Blocked" in done.stderr) == (stopped and way != "by itself")
+        assert done.stdout.strip() == ("" if way != "by itself" else "blocked None" if stopped else "1 read")
+
+
+def test_what_a_run_says_itself_goes_before_what_is_set_and_a_word_that_is_none_is_told(logs, store, monkeypatch):
+    tagged(store, grace="0s")
+    monkeypatch.setenv("WATCHGLASS_ON_RETRACTED", "block")
+    with wg.run("train", on_retracted="warn") as run:
+        run.read("rows")
+    with pytest.raises(Blocked), wg.run("train") as run:
+        run.read("rows")
+    monkeypatch.setenv("WATCHGLASS_ON_RETRACTED", "stop")
+    with pytest.raises(BadInput, match="the environment variable WATCHGLASS_ON_RETRACTED"), wg.run("train") as run:
+        run.read("rows")
 
 
 def test_what_a_run_makes_of_it_afterwards_carries_it_at_once_in_other_processes_too(logs, store, python):

@@ -113,13 +113,13 @@ class Patches:
             if run is None:
                 return function(*given, **keywords)
             call = Call(run, seen, keywords, own is not None)
-            _recorded(partial(recording.before, call), run)
             try:
+                _recorded(partial(recording.before, call), run)
                 result = function(*given, **keywords)
+                _recorded(partial(recording.after, call, result), run)
             except BaseException as error:
                 _end(own, error)
                 raise
-            _recorded(partial(recording.after, call, result), run)
             _end(own, None)
             return result
         finally:

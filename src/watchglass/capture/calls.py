@@ -42,15 +42,15 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Of whom the artifacts are, by name, and what follows where one carries a tag that was retracted: warn or block."""
+    """Of whom the artifacts are, by name, and what follows where one carries a tag that was retracted: warn or block; None is as set."""
 
     subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    on_retracted: str = "warn"
+    on_retracted: str | None = None
 
     @classmethod
     def of(cls, subjects: object, on_retracted: object) -> Flow:
         """Check both; raises `BadInput`."""
-        if subjects is None and on_retracted == "warn":
+        if subjects is None and on_retracted is None:
             return cls()
         return cls(of_subjects().tags_by_name(subjects), of_subjects().checked_reaction(on_retracted))
 

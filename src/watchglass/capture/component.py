@@ -46,7 +46,7 @@ def component(  # noqa: PLR0913 - the settled public face
     budget: tuple[float | None, int | None] | None = None,
     keep: str | None = None,
     subjects: Mapping[str, str | Iterable[str]] | None = None,
-    on_retracted: str = "warn",
+    on_retracted: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Record each call of the decorated function as a run of a component.
 

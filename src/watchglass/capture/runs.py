@@ -144,7 +144,7 @@ class Run:
         self.around = surroundings() if around is None else around
         self._remote = remote
         self._quarantined = False
-        self.on_retracted = "warn"
+        self.on_retracted: str | None = None
         self.subjects: Mapping[str, tuple[str, ...]] = {}
         self.met: Mark | None = None
         self._tests: list[dict[str, object]] = []
@@ -381,7 +381,7 @@ def run(  # noqa: PLR0913 - the settled public face
     traceparent: str | Mapping[str, object] | None = None,
     budget: tuple[float | None, int | None] | None = None,
     keep: str | None = None,
-    on_retracted: str = "warn",
+    on_retracted: str | None = None,
 ) -> Run:
     """Record a block of code as a run of a component: `with wg.run("train", params={"lr": .1}) as run: …`.
 
@@ -390,12 +390,12 @@ def run(  # noqa: PLR0913 - the settled public face
     and bytes of content capture may take for this run (settings capture_seconds, capture_bytes); what it leaves out
     is named on the run. `keep` says how much the store keeps of what it reads and writes (setting artifacts).
     `on_retracted` says what follows where it reads data of a subject whose tag was retracted and the grace is over:
-    "warn", or "block": `watchglass.errors.Blocked` is raised where it reads.
+    "warn", or "block": `watchglass.errors.Blocked` is raised where it reads (setting on_retracted).
     """
     title, given = checked(name, "the name of a run's component"), optional_name(version, "version")
     made = Run(
         title, params, given, surroundings(budget, keep=keep), None if traceparent is None else _remote(traceparent)
     )
-    if on_retracted != "warn":
+    if on_retracted is not None:
         made.on_retracted = of_subjects().checked_reaction(on_retracted)
     return made

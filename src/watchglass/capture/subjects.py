@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from watchglass import settings
 from watchglass.capture import drops
 from watchglass.capture.times import now
 from watchglass.errors import BadInput, Blocked
@@ -29,7 +30,6 @@ FOLDER: Final = "retracted"
 DRAFT: Final = "."
 CLEAN: Final = ""
 LONGEST: Final = 500
-ON_RETRACTED: Final = ("warn", "block")
 _OF_TAG: Final = ""
 """The name that no artifact has: under it stand the tags themselves."""
 
@@ -67,12 +67,9 @@ def tags_by_name(given: object) -> Mapping[str, tuple[str, ...]]:
     return {str(name): tags_of(tags, f"subjects of {name!r}") for name, tags in given.items()}
 
 
-def checked_reaction(given: object) -> str:
-    """Check what follows where a run reads what was retracted; raises `BadInput`."""
-    if given not in ON_RETRACTED:
-        message = f"on_retracted cannot be {given!r:.80}: 'warn' or 'block' would do"
-        raise BadInput(message)
-    return str(given)
+def checked_reaction(given: object) -> str | None:
+    """Check what follows where a run reads what was retracted; None is as the setting says. Raises `BadInput`."""
+    return None if given is None else settings.resolve(settings.ON_RETRACTED, given)
 
 
 def events(name: str, version: str | None, tags: Iterable[str], run: str | None, time: int) -> list[dict[str, object]]:
@@ -150,7 +147,8 @@ def mind(run: Run, kind: str, store: str, artifact: Artifact, said: tuple[str, .
         drops.shielded("retracted", f"readers of {name!r} may be warned wrongly, or not at all", verb, None)
     elif seen is not None:
         run.met = min((mark for mark in (run.met, seen) if mark is not None), key=_strictness)
-        _tell(run, name, stop=run.on_retracted == "block" and 0 < seen.block_after <= now())
+        over = 0 < seen.block_after <= now()
+        _tell(run, name, stop=over and settings.resolve(settings.ON_RETRACTED, run.on_retracted) == "block")
 
 
 def _tell(run: Run, name: str, *, stop: bool) -> None:
