@@ -132,3 +132,67 @@ def test_defect_the_description_and_owner_of_a_component_never_change(logs):
     assert (found["owner"], found["description"]) == ("bob", "by bob")
     assert "b" in str(found["tags"])
     bench.close()
+
+
+def test_defect_a_database_that_is_down_stops_or_blocks_the_pipeline(logs, monkeypatch):
+    monkeypatch.setenv("WATCHGLASS_CATALOG", "postgresql://nobody@127.0.0.1:1/none")
+    with wg.run("train") as run:
+        run.write([1], "model")
+    assert (last(logs)["component"], last(logs)["status"]) == ("train", "ok")
+
+
+def test_defect_every_client_needs_the_database_and_its_password(logs, python):
+    done = python(
+        "import sys, watchglass as wg\n"
+        "with wg.run('train') as run: run.write([1], 'model')\n"
+        "print(sorted({'sqlalchemy', 'sqlite3', 'psycopg', 'duckdb'} & set(sys.modules)))",
+        WATCHGLASS_STORE=str(logs.root),
+    )
+    assert done.stdout.strip() == "[]"
+    assert last(logs)["component"] == "train"
+    assert not (logs.root / "catalog.db").exists()
+
+
+def test_defect_two_classes_of_tests_with_one_method_overwrite_each_others_result(logs):
+    class First:
+        def test_rows(self, rows):
+            assert rows
+
+    class Second:
+        def test_rows(self, rows):
+            assert len(rows) > 5
+
+    @wg.component("score", before=[First, Second])
+    def score(rows):
+        return rows
+
+    score([1])
+    assert [(one["name"], one["ok"]) for one in last(logs)["tests"]] == [
+        ("First.test_rows", True),
+        ("Second.test_rows", False),
+    ]
+
+
+def test_defect_default_names_of_saved_things_are_chance(logs):
+    """mltrace saves as <variable>_<five letters><time>: equal content twice is two files. Here it lies once, by its sum."""
+    for _ in range(2):
+        wg.save([1, 2, 3], "numbers")
+    wg.flush()
+    kept = [path for path in (logs.root / "artifacts").rglob("*") if path.is_file()]
+    assert len(kept) == 1
+
+
+def test_a_run_that_is_named_as_upstream_is_followed_as_after_set_upstream(logs):
+    first = wg.log_run("load", started=1, ended=2)
+    with wg.run("clean") as second:
+        pass
+    last_id = wg.log_run("train", started=3, ended=4, outputs=["model"], upstream=[first, second])
+    assert last(logs)["upstream"] == [first, second.id]
+    wg.flush()
+    with wg.open(logs.root) as store:
+        found = store.trace("model")
+        assert {one.id for _, one in found.steps} == {last_id, first, second.id}
+        assert {edge.rule for edge in found.edges} == {"declared"}
+    for wrong in ("one", [""], [None]):
+        with pytest.raises(BadInput, match="upstream"):
+            wg.log_run("train", started=3, ended=4, upstream=wrong)

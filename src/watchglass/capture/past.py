@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from watchglass.capture import recorder
 from watchglass.capture.events import name as checked
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from watchglass.capture.artifacts import Item
     from watchglass.records import RunId, Time
 
+T = TypeVar("T")
 STATUSES = ("running", "ok", "error", "crashed")
 
 
@@ -34,12 +35,13 @@ def log_run(  # noqa: PLR0913 - the settled public face
     error: str | None = None,
     parent: Run | str | None = None,
     subjects: Mapping[str, str | Iterable[str]] | None = None,
+    upstream: Iterable[Run | str] = (),
 ) -> RunId:
     """Record a run that is over; gives its id.
 
     `inputs` and `outputs` are paths that exist (the file), other texts (names without content) and pairs
-    (name, value). `parent` defaults to the run around. `subjects` says of whom they are, by name: {"rows": ["client-17"],
-    "totals": []}; [] is nobody. Raises `BadInput` when it ended before it started, for an unknown status, and for a
+    (name, value). `subjects` says of whom they are, by name: {"rows": ["client-17"], "totals": []}; [] is nobody. `parent`
+    defaults to the run around. `upstream` names runs that it depends on though no data between is recorded. Raises `BadInput` when it ended before it started, for an unknown status, and for a
     value without a name.
     """
     of_whom = {} if subjects is None else of_subjects().tags_by_name(subjects)
@@ -51,6 +53,7 @@ def log_run(  # noqa: PLR0913 - the settled public face
         message = f"status of run {name!r} cannot be {status!r}; known: {', '.join(STATUSES)}"
         raise BadInput(message)
     around = current_run() if parent is None else parent
+    before = [one.id if isinstance(one, Run) else checked(one, "upstream") for one in _items(upstream, "upstream")]
     made = Run(checked(name, "the name of a run's component"), params, optional_name(version, "version"))
     stands = made.around
     reads = [stands.take(item, None).edge(begun) for item in _items(inputs, "inputs")]
@@ -63,6 +66,7 @@ def log_run(  # noqa: PLR0913 - the settled public face
         "error": error if error is None else text_of(error),
         "reads": reads,
         "writes": writes,
+        "upstream": before or None,
     }
     recorder.current().graph(present(event))
     if of_whom:
@@ -88,7 +92,7 @@ def _place(made: Run, around: Run | str | None) -> dict[str, object]:
     return {"trace": made.trace} if remote is None else {"parent": remote.parent, "trace": remote.trace}
 
 
-def _items(items: Iterable[Item], what: str) -> Iterable[Item]:
+def _items(items: Iterable[T], what: str) -> Iterable[T]:
     if isinstance(items, (str, os.PathLike)):
         message = f"{what} cannot be {items!r} alone: a list would do, [{items!r}]"
         raise BadInput(message)

@@ -44,6 +44,7 @@ _BY_SIGNAL: Final = 128
 @click.option("--param", "params", type=Pair(), multiple=True, help="A parameter; may be repeated.")
 @click.option("--version", default=None, help="The component's version.")
 @click.option("--parent", default=None, help="The id of the run that this is a part of.")
+@click.option("--upstream", multiple=True, metavar="RUN", help="A run that it depends on with no data between; may be repeated.")  # fmt: skip
 @click.option("--started", default=None, help="When it started; without COMMAND.")
 @click.option("--ended", default=None, help="When it ended; without COMMAND.")
 @click.option("--error", default=None, help="What went wrong; without COMMAND.")
@@ -57,6 +58,7 @@ def run(  # noqa: PLR0913, PLR0917 - options
     params: Sequence[tuple[str, object]],
     version: str | None,
     parent: str | None,
+    upstream: Sequence[str],
     started: str | None,
     ended: str | None,
     error: str | None,
@@ -70,6 +72,7 @@ def run(  # noqa: PLR0913, PLR0917 - options
     """
     event: dict[str, object] = {"kind": "run", "id": new_id(), "component": component, "params": dict(params)}
     event |= {name: value for name, value in (("version", version), ("parent", parent)) if value is not None}
+    event |= {"upstream": list(upstream)} if upstream else {}
     event |= {"host": host(), "pid": os.getpid()}
     if command:
         if started or ended or error:

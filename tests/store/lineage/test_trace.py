@@ -31,20 +31,18 @@ def statements(bench):
     sa.event.remove(bench.engine, "before_cursor_execute", note)
 
 
-def test_a_linked_list_gives_each_run_at_its_distance(bench):
-    """mltrace's first group."""
+def test_group_1_a_linked_list_gives_each_run_at_its_distance(bench):
     bench.write("graph", [run(f"r{n}", n, reads=[f"iop_{n}"], writes=[f"iop_{n + 1}"]) for n in range(1, 11)])
     assert steps(traced(bench, "iop_11")) == [(n, f"r{10 - n}") for n in range(10)]
 
 
-def test_a_versioned_computation_gives_the_newest_run_alone(bench):
-    """Its second."""
+def test_group_2_a_versioned_computation_gives_the_newest_run_alone(bench):
     bench.write("graph", [run(f"r{n}", n, reads=["inp"], writes=["out"], component="c") for n in range(10)])
     assert steps(traced(bench, "out")) == [(0, "r9")]
 
 
-def test_in_a_tree_only_the_path_to_the_root_is_given(bench):
-    """Its third: run 1 has the children 2 and 3."""
+def test_group_3_in_a_tree_only_the_path_to_the_root_is_given(bench):
+    """Run 1 has the children 2 and 3."""
     bench.write(
         "graph",
         [run("r1", 1, writes=["iop_1", "iop_2"]), run("r2", 2, reads=["iop_1"], writes=["iop_3"]), run("r3", 3, reads=["iop_2"], writes=["iop_4"])],
@@ -52,8 +50,7 @@ def test_in_a_tree_only_the_path_to_the_root_is_given(bench):
     assert steps(traced(bench, "iop_4")) == [(0, "r3"), (1, "r1")]
 
 
-def test_a_cycle_of_names_is_a_chain_of_runs(bench):
-    """Its fourth."""
+def test_group_4_a_cycle_of_names_is_a_chain_of_runs(bench):
     bench.write("graph", [run("r1", 1, reads=["iop1"], writes=["iop2"]), run("r2", 2, reads=["iop2"], writes=["iop1"])])
     assert steps(traced(bench, "iop1")) == [(0, "r2"), (1, "r1")]
     assert steps(traced(bench, "iop2")) == [(0, "r1")]
@@ -70,16 +67,14 @@ def test_a_cycle_of_versions_ends(bench):
     assert made(found) == {("a", "x", "1"): ("b", "content"), ("b", "y", "1"): ("a", "content")}
 
 
-def test_of_two_that_wrote_an_input_the_newer_is_upstream(bench):
-    """Its seventh."""
+def test_group_7_of_two_that_wrote_an_input_the_newer_is_upstream(bench):
     bench.write("graph", [run(f"w{n}", n, writes=["out"]) for n in range(2)])
     bench.write("graph", [run(f"v{n}", n, writes=["another_out"]) for n in range(2)])
     bench.write("graph", [run("last", 5, reads=["out", "another_out"], writes=["end"])])
     assert {producer for producer, _ in made(traced(bench, "end")).values()} == {"w1", "v1"}
 
 
-def test_a_graph_with_two_writers_of_one_name(bench):
-    """Its eighth."""
+def test_group_8_a_graph_with_two_writers_of_one_name(bench):
     bench.write(
         "graph",
         [
@@ -92,8 +87,7 @@ def test_a_graph_with_two_writers_of_one_name(bench):
     assert steps(traced(bench, "iop_4")) == [(0, "r4"), (1, "r3"), (2, "r2")]
 
 
-def test_an_unknown_output_is_named_with_its_neighbours(bench):
-    """Its ninth."""
+def test_group_9_an_unknown_output_is_named_with_its_neighbours(bench):
     bench.write("graph", [run("r1", 1, writes=["model"])])
     for of, version in (("modle", None), ("model", "9"), ("", None)):
         with pytest.raises(UnknownName, match="model"):
