@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from watchglass.capture.recorder import flush, init
     from watchglass.capture.runs import run
     from watchglass.capture.saving import save
+    from watchglass.comparing import compare
     from watchglass.errors import WatchglassError
     from watchglass.reading import open_store as open  # noqa: A004 - the public name is settled
     from watchglass.store.artifacts.loading import load
@@ -37,6 +38,7 @@ __all__ = [
     "backups",
     "carry",
     "check",
+    "compare",
     "component",
     "deploy",
     "flush",
@@ -68,6 +70,7 @@ _HOME = {
     "backups": "watchglass.store.life.backups:backups",
     "carry": "watchglass.capture.carry:carry",
     "check": "watchglass.capture.checks:check",
+    "compare": "watchglass.comparing:compare",
     "component": "watchglass.capture.component:component",
     "deploy": "watchglass.capture.models:deploy",
     "flush": "watchglass.capture.recorder:flush",

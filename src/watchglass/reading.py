@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from watchglass.alert.health import statuses
 from watchglass.alert.rounds import Round, due
+from watchglass.comparing import Comparing
 from watchglass.store import judgements
 from watchglass.store.artifacts.opened import Keeping
 from watchglass.store.asking.formats import write
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Store(Keeping, Exchanging, Moving, Reviewing, Lineage, Following):
+class Store(Keeping, Exchanging, Moving, Reviewing, Lineage, Following, Comparing):
     """An open store: everything recorded in a folder, asked by question."""
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:

@@ -1,0 +1,97 @@
+"""A column of two tables → its counts on both sides: of all rows on the fine grid, and block by block on a coarse one.
+
+A block is a stretch of rows that belong together: a day, an hour, or rows that lie one after the other. Rows of a block may
+depend on each other; what blocks differ by tells how much a table's rows are worth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Kind: TypeAlias = Literal["number", "category", "boolean", "text", "time"]
+Unit: TypeAlias = Literal["days", "hours", "rows"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """One table's counts of a column: `counts` (B) by bucket or value, `blocks` (W, C) by block and coarse bin, `missing` (W).
+
+    Of a column of values the coarse bins are the values: B = C. Infinities are counted in the outermost buckets.
+    """
+
+    counts: NDArray[np.int64]
+    blocks: NDArray[np.int64]
+    missing: NDArray[np.int64]
+
+    @property
+    def there(self) -> int:
+        """Count the rows that have a value."""
+        return int(self.counts.sum())
+
+    @property
+    def rows(self) -> int:
+        """Count all rows."""
+        return self.there + int(self.missing.sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """A column of numbers: `keys` (B) are the grid's buckets around `centre`, sorted; `bins` (B) says each one's coarse bin."""
+
+    centre: float
+    scale: float
+    keys: NDArray[np.int64]
+    bins: NDArray[np.int64]
+    reference: Side
+    current: Side
+    whole: bool = False
+    """Whether they are whole numbers by their type, or lengths of texts."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Values:
+    """A column of values: `values` (B − 1), those of the reference first, and past the last one all others together.
+
+    `unseen` counts the current rows of values that the reference has not; None where there are too many to tell.
+    """
+
+    values: tuple[str, ...]
+    reference: Side
+    current: Side
+    unseen: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """A column of two tables: its kind, and what was counted; a text of many values has its lengths and its commonest values."""
+
+    name: str
+    kind: Kind
+    numbers: Numbers | None = None
+    values: Values | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """How the two tables were parted: by days or hours of a column of time, or into rows one after the other, and how many."""
+
+    unit: Unit
+    time: str | None
+    reference: int
+    current: int
+    untimed: tuple[int, int] = (0, 0)
+    """Rows without a time that can be read; they are a block of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A column that cannot be compared, and why; `what` says whether one table lacks it or its type is another."""
+
+    name: str
+    what: Literal["gone", "new", "retyped", "unknown"]
+    because: str

@@ -1,0 +1,205 @@
+"""Two tables → how each column is compared: as numbers, as values, as texts, or not at all and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from watchglass.errors import BadInput
+from watchglass.profile.columns import Frame, frame_of
+from watchglass.profile.sides import Odd
+from watchglass.store.quoting import identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+    from numpy.typing import NDArray
+
+    from watchglass.profile.sides import Kind
+    from watchglass.store.tabular.opened import Opened
+
+FEW: Final = 1000
+"""A text of more values is counted by its lengths and its commonest values."""
+TOP: Final = 100
+SAMPLES: Final = 4
+SAMPLE: Final = 4096
+_NOWHERE: Final = Frame(0.0, 1.0, ())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """How a column is counted: numbers in a `frame`, values by the hashes of `values`, which are sorted as `hashes` are by `order`."""
+
+    name: str
+    kind: Kind
+    frame: Frame | None = None
+    values: tuple[str, ...] = ()
+    whole: bool = False
+    hashes: NDArray[np.uint64] | None = None
+    order: NDArray[np.intp] | None = None
+
+
+def chosen(tables: tuple[Opened, Opened], wanted: Sequence[str] | None, time: str | None) -> list[str]:
+    """List the columns to compare, those of the reference first; raises `BadInput` for one that neither table has."""
+    reference, current = tables
+    every = list(dict.fromkeys(name for table in (reference, current) for name, _ in table.columns))
+    if wanted is None:
+        return [name for name in every if name != time]
+    for name in wanted:
+        if name not in every:
+            from difflib import get_close_matches  # noqa: PLC0415 - only where a name is wrong
+
+            near = get_close_matches(name, every, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            message = f"neither table has a column {name!r}.{hint} Columns: {', '.join(every)}"
+            raise BadInput(message)
+    return list(dict.fromkeys(wanted))
+
+
+def sorted_out(
+    connection: duckdb.DuckDBPyConnection, tables: tuple[Opened, Opened], names: Sequence[str]
+) -> tuple[list[Column], list[Odd]]:
+    """Say how each column is compared; what only one table has, and what cannot be compared, is told with its reason."""
+    columns: list[Column] = []
+    odd: list[Odd] = []
+    numbers: list[tuple[str, Kind]] = []
+    for name in names:
+        found = _kind(connection, tables, name)
+        if isinstance(found, Odd):
+            odd.append(found)
+        elif found in ("number", "time"):
+            numbers.append((name, found))
+        elif found == "boolean":
+            columns.append(Column(name, "boolean", None, ("false", "true")))
+        else:
+            columns.append(_texts(connection, tables, name))
+    columns += _numbers(connection, tables, numbers)
+    texts = [column.name for column in columns if column.kind == "text"]
+    lengths = {column.name: column.frame for column in _numbers(connection, tables, [(name, "text") for name in texts])}
+    placed = {
+        column.name: replace(column, frame=lengths[column.name]) if column.kind == "text" else column
+        for column in columns
+    }
+    return [placed[name] for name in names if name in placed], odd
+
+
+def _kind(connection: duckdb.DuckDBPyConnection, tables: tuple[Opened, Opened], name: str) -> Kind | Odd:
+    reference, current = tables
+    if name not in dict(current.columns):
+        return Odd(name, "gone", "the current table has no such column")
+    if name not in dict(reference.columns):
+        return Odd(name, "new", "the reference table has no such column")
+    one, other = reference.kind(name), current.kind(name)
+    if one != other:
+        known = [table.kind(name) for table in tables if table.kind(name) != "empty" and _any(connection, table, name)]
+        kinds = set(known) or {one if one != "empty" else other}
+        if len(kinds) > 1:
+            types = [dict(table.columns)[name] for table in tables]
+            return Odd(
+                name,
+                "retyped",
+                f"it is a {one} ({types[0]}) in the reference table and a {other} ({types[1]}) in the current one",
+            )
+        one = kinds.pop()
+    if one == "empty":
+        return Odd(name, "unknown", "neither table has a value in it")
+    if one == "nested":
+        return Odd(name, "unknown", f"values of type {dict(reference.columns)[name]} are not compared; take its parts out as columns")  # fmt: skip
+    return "category" if one == "text" else one
+
+
+def _any(connection: duckdb.DuckDBPyConnection, table: Opened, name: str) -> bool:
+    query = f"SELECT 1 FROM {table.source} WHERE {identifier(name)} IS NOT NULL LIMIT 1"
+    return connection.execute(query).fetchone() is not None
+
+
+def value_of(name: str, kind: Kind) -> str:
+    """Write the number that a column's value, or the length of a text, is."""
+    column = identifier(name)
+    if kind == "time":
+        return f"TRY(epoch_us(TRY_CAST({column} AS TIMESTAMP)) / 1e6)::DOUBLE"
+    return f"length({column}::VARCHAR)::DOUBLE" if kind == "text" else f"TRY_CAST({column} AS DOUBLE)"
+
+
+def hash_of(name: str) -> str:
+    """Write the hash of a column's text; none of a missing one."""
+    column = identifier(name)
+    return f"CASE WHEN {column} IS NULL THEN NULL ELSE hash({column}::VARCHAR) END"
+
+
+def _numbers(
+    connection: duckdb.DuckDBPyConnection, tables: tuple[Opened, Opened], wanted: Sequence[tuple[str, Kind]]
+) -> list[Column]:
+    """Choose each column's frame from rows of the reference, taken at several places; of the current where it has none."""
+    if not wanted:
+        return []
+    found: dict[str, Frame] = {}
+    for table in tables:
+        left = [(name, kind) for name, kind in wanted if name not in found]
+        if left and table.rows:
+            found |= _frames(connection, table, left)
+    return [Column(name, kind, found.get(name, _NOWHERE), whole=_whole(tables, name, kind)) for name, kind in wanted]
+
+
+def _whole(tables: tuple[Opened, Opened], name: str, kind: Kind) -> bool:
+    return kind == "text" or (
+        kind == "number" and all(dict(table.columns)[name].endswith(("INT", "INTEGER")) for table in tables)
+    )
+
+
+def _frames(
+    connection: duckdb.DuckDBPyConnection, table: Opened, wanted: Sequence[tuple[str, Kind]]
+) -> dict[str, Frame]:
+    places = np.linspace(0, len(table.stretches) - 1, min(SAMPLES, len(table.stretches))).astype(int).tolist()
+    selected = {f"n{i}": (name, value_of(name, kind)) for i, (name, kind) in enumerate(wanted)}
+    parts = []
+    for stretch in (table.stretches[place] for place in places):
+        beginning = replace(stretch, end=min(stretch.end, stretch.begin + SAMPLE))
+        parts.append(connection.execute(table.select(beginning, selected)).fetchnumpy())
+    found = {}
+    for i, (name, kind) in enumerate(wanted):
+        values = np.concatenate([np.ma.filled(part[f"n{i}"], np.nan) for part in parts]).astype(np.float64)
+        if not np.isfinite(values).any():
+            values = _first(connection, table, name, kind)
+        if np.isfinite(values).any():
+            found[name] = frame_of(values)
+    return found
+
+
+def _first(connection: duckdb.DuckDBPyConnection, table: Opened, name: str, kind: Kind) -> NDArray[np.float64]:
+    value = value_of(name, kind)
+    query = f"SELECT v FROM (SELECT {value} AS v FROM {table.source}) WHERE isfinite(v) LIMIT {SAMPLE}"
+    return np.ma.filled(connection.execute(query).fetchnumpy()["v"], np.nan).astype(np.float64)
+
+
+def _texts(connection: duckdb.DuckDBPyConnection, tables: tuple[Opened, Opened], name: str) -> Column:
+    """List a column's values, the reference's first, each side's commonest first; of many only the commonest."""
+    column = identifier(name)
+    few = all(
+        (connection.execute(f"SELECT approx_count_distinct({column}::VARCHAR) FROM {table.source}").fetchone() or (0,))[
+            0
+        ]
+        <= FEW
+        for table in tables
+    )
+    listed = [_values(connection, table, column, few=few) for table in tables]
+    values = tuple(dict.fromkeys([*listed[0], *listed[1]]))
+    rows = connection.execute("SELECT v, hash(v) FROM (SELECT unnest(?::VARCHAR[]) AS v)", [list(values)]).fetchall()
+    hashes = np.array([found for _, found in rows], dtype=np.uint64)
+    order = np.argsort(hashes)
+    kind: Kind = "category" if few else "text"
+    return Column(name, kind, None, tuple(text for text, _ in rows), True, hashes[order], order)
+
+
+def _values(connection: duckdb.DuckDBPyConnection, table: Opened, column: str, *, few: bool) -> list[str]:
+    if few:
+        query = (
+            f"SELECT {column}::VARCHAR AS v FROM {table.source} WHERE v IS NOT NULL GROUP BY v"
+            f" ORDER BY count(*) DESC, v LIMIT {2 * FEW}"
+        )
+        return [row[0] for row in connection.execute(query).fetchall()]
+    row = connection.execute(f"SELECT approx_top_k({column}::VARCHAR, {TOP}) FROM {table.source}").fetchone()
+    return [text for text in (row[0] if row and row[0] else []) if text is not None]
