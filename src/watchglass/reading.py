@@ -20,6 +20,7 @@ from watchglass.store.folder import prepare
 from watchglass.store.foreign.opened import Moving
 from watchglass.store.history import Roles
 from watchglass.store.labels.coverage import Asked, coverage
+from watchglass.store.labels.opened import Labelling
 from watchglass.store.life.backup import backup
 from watchglass.store.life.retention import Expired, expire
 from watchglass.store.lineage.opened import Lineage
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Store(Keeping, Exchanging, Moving, Reviewing, Lineage, Following, Comparing):
+class Store(Keeping, Exchanging, Moving, Labelling, Reviewing, Lineage, Following, Comparing):
     """An open store: everything recorded in a folder, asked by question."""
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
@@ -242,8 +243,9 @@ class Store(Keeping, Exchanging, Moving, Reviewing, Lineage, Following, Comparin
         source: str = "cells",
         bins: int = 32,
     ) -> tuple[Distribution, ...]:
-        """Give how a model's columns (None: all) are distributed in [start, end): a histogram and quantiles, or the commonest values.
+        """Give how a model's columns are distributed in [start, end): a histogram and quantiles, or the commonest values.
 
+        None is every feature; "prediction", "score" and "latency" are asked by name, a feature of such a name goes before.
         By whole days from "cells", what was counted, or at any time from "rows", the log's among them; with `by="day"`
         a record a day. Values are known to `error` times their distance from `centre`. Raises `UnknownName`, `BadInput`.
         """

@@ -93,7 +93,10 @@ def distribution(  # noqa: PLR0913 - an option each
     path: str | None,
     as_json: bool,
 ) -> None:
-    """Show how a model's columns are distributed: rows, missing, mean and quantiles, or the commonest values."""
+    """Show how a model's columns are distributed: rows, missing, mean and quantiles, or the commonest values.
+
+    Without COLUMNS every feature; prediction, score and latency are asked by name.
+    """
     with wg.open(path) as store:
         found = store.distribution(
             model, columns or None, environment=environment, start=start, end=end, by=by, source=source, bins=bins

@@ -26,6 +26,7 @@ from watchglass.store.labels.repeats import Repeats, all_repeated, keep, repeats
 from watchglass.store.labels.uncount import count_rows
 from watchglass.store.leases import hold
 from watchglass.store.manifest import POSITION
+from watchglass.store.outputs import keep_output, output_of
 from watchglass.store.parquet import synced
 from watchglass.store.tallies import Tally, count
 from watchglass.store.transactions import writing
@@ -227,6 +228,9 @@ def _publish(engine: Engine, lease: Lease, published: Sequence[Counted], marks: 
         drop_eras(transaction)
         for tally, repeats, values in published:
             for name, frozen in tally.frozen.items():
+                if output_of(name) is not None:
+                    keep_output(transaction, tally.name, tally.features[name], frozen)
+                    continue
                 chosen = (
                     (c.columns.c.model == tally.name) & (c.columns.c.role == "feature") & (c.columns.c.name == name)
                 )

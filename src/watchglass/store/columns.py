@@ -57,8 +57,8 @@ def admitted(connection: Connection, rows: Iterable[Mapping[str, Json]], segment
         model, role, name, kind = (row[key] for key in ("model", "role", "name", "type"))
         column = f"{role} {name!r:.80} of model {model!r:.80}"
         about = f"{column} is not recorded, its values are kept as NULL"
-        if not isinstance(name, str) or not name or "\0" in name:
-            reason = f"{about}: a name that is a text, not empty and without a zero byte would do"
+        if not isinstance(name, str) or not name or "\0" in name or name.startswith("\x1f"):
+            reason = f"{about}: a name that is a text, not empty, without a zero byte and not begun by a unit separator would do"
             found.refused.append(_refused(segment, row, reason))
             continue
         first, before = known.setdefault((model, role, _folded(name)), (name, str(kind)))

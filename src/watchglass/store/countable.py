@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 
 from watchglass.profile.counting import Places, Rows, dense
+from watchglass.store.outputs import can_have, value_of
 from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Countable:
     source: str
     rows: int
     features: frozenset[str]
+    outputs: frozenset[str]
     versions: tuple[str | None, ...]
     environments: tuple[str | None, ...]
     tags: Mapping[str, tuple[str | None, ...]]
@@ -64,6 +66,7 @@ def look(connection: duckdb.DuckDBPyConnection, source: str, tags: Sequence[str]
         source,
         rows,
         structs.get("features", frozenset()),
+        can_have(found.columns),
         _distinct(connection, source, "version"),
         _distinct(connection, source, "environment"),
         {tag: _distinct(connection, source, f"tags.{identifier(tag)}") for tag in there},
@@ -95,7 +98,7 @@ def known_values(
     if len(before) >= most:
         return Known(before[:most], others=True)
     query = (
-        f"SELECT features.{identifier(feature)}::VARCHAR AS v, count(*) OVER () FROM {file.source}"
+        f"SELECT {value_of(feature, 'text')}::VARCHAR AS v, count(*) OVER () FROM {file.source}"
         f" WHERE time IS NOT NULL AND v IS NOT NULL GROUP BY v ORDER BY count(*) DESC, v LIMIT {most}"
     )
     seen = connection.execute(query).fetchall()
@@ -110,11 +113,11 @@ def fragment(connection: duckdb.DuckDBPyConnection, tag: str, values: Sequence[s
 
 
 def stretches(
-    connection: duckdb.DuckDBPyConnection, file: Countable, numbers: Sequence[str], texts: Mapping[str, Known]
+    connection: duckdb.DuckDBPyConnection, file: Countable, numbers: Mapping[str, str], texts: Mapping[str, Known]
 ) -> Iterator[Stretch]:
-    """Read a file's rows, as many at a time as memory should hold, with these features.
+    """Read a file's rows, as many at a time as memory should hold, with these columns; `numbers` says what they are in SQL.
 
-    A feature of `texts` comes as indices into its values: one past the end is another text, two past it is none.
+    A column of `texts` comes as indices into its values: one past the end is another text, two past it is none.
     """
     with _Codes(connection, file.source) as codes:
         chosen = {
@@ -123,7 +126,7 @@ def stretches(
             "environment_": codes.of("environment", file.environments),
             **{f"tag_{i}": codes.of(f"tags.{identifier(tag)}", file.tags[tag]) for i, tag in enumerate(file.tags)},
             **({"weight_": "coalesce(weight, 1)"} if file.weighted else {}),
-            **{f"n_{i}": f"TRY_CAST(features.{identifier(name)} AS DOUBLE)" for i, name in enumerate(numbers)},
+            **{f"n_{i}": f"TRY_CAST({value} AS DOUBLE)" for i, value in enumerate(numbers.values())},
             **{f"t_{i}": codes.category(name, known) for i, (name, known) in enumerate(texts.items())},
         }
         listed = ", ".join(f"{expression} AS {name}" for name, expression in chosen.items())
@@ -135,7 +138,7 @@ def stretches(
             read = connection.execute(f"SELECT {listed} FROM {file.source} WHERE time IS NOT NULL{near}").fetchnumpy()
             arrays = {name: column for name, column in read.items() if isinstance(column, np.ndarray)}
             if len(arrays["time_"]):
-                yield _stretch(arrays, file, numbers, tuple(texts))
+                yield _stretch(arrays, file, tuple(numbers), tuple(texts))
 
 
 class _Codes:
@@ -162,7 +165,7 @@ class _Codes:
 
     def category(self, name: str, known: Known) -> str:
         """Write the expression of a feature's index in the known values: one past the end for others, two for none."""
-        text, size = f"features.{identifier(name)}::VARCHAR", len(known.values)
+        text, size = f"{value_of(name, 'text')}::VARCHAR", len(known.values)
         code = f"least({self._code(text, known.values, others=known.others)}, {size})" if known.values else "0"
         return f"CASE WHEN {text} IS NULL THEN {size + 1} ELSE {code} END"
 

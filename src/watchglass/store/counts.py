@@ -13,7 +13,8 @@ import numpy as np
 from watchglass.store.anew import planned_anew
 from watchglass.store.histories import cells_of
 from watchglass.store.models import Columns
-from watchglass.store.quoting import identifier, literal
+from watchglass.store.outputs import output_of, value_of
+from watchglass.store.quoting import literal
 from watchglass.store.reader import reader_of
 from watchglass.store.snapshot import prediction_parts
 
@@ -148,7 +149,7 @@ def _count_rows(
 ) -> dict[str, Counted]:
     where, times = _bounds(between, "time")
     columns = moment.snapshot.columns.get(of[0], Columns((), ()))
-    there = {name for name, _ in columns.features}
+    there = {name for name, _ in columns.features} | {item.name for item in features if output_of(item.name)}
     names = [feature.name for feature in features]
     parts = prediction_parts(moment.snapshot, moment.tail, of[0])
     if not parts:
@@ -174,7 +175,7 @@ def _count_rows(
 def _code(feature: Feature, there: bool) -> str:  # noqa: FBT001 - one place
     if not there:
         return "NULL"
-    value = f"features.{identifier(feature.name)}"
+    value = value_of(feature.name, feature.type)
     return _bucket(value, feature.centre or 0.0) if feature.type == "number" else f"{value}::VARCHAR"
 
 

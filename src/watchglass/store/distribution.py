@@ -20,6 +20,7 @@ from watchglass.store.counts import Counted, from_cells, from_rows
 from watchglass.store.graph import take_in
 from watchglass.store.life.coarser import first_fine_day
 from watchglass.store.models import features_of, model_named, moment
+from watchglass.store.outputs import output_of, outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ Source: TypeAlias = Literal["cells", "rows"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which distributions: of which columns (None: every feature), from when to when, by day or as a whole, from what."""
+    """Which distributions: of which columns (None: every feature; prediction, score and latency are asked by name), from when to when, by day or as a whole, from what."""
 
     columns: Sequence[str] | None = None
     environment: str = "live"
@@ -110,8 +111,10 @@ def distribution(folder: Folder, engine: Engine, model: str, wanted: Wanted) -> 
     with engine.connect() as connection:
         model_named(connection, model)
         known = {item.name: item for item in features_of(connection, model) if item.type != "json"}
+        outputs = {str(output_of(item.name)): item for item in outputs_of(connection, model)}
     plan = _plan(engine, model, wanted)
     names = list(known) if wanted.columns is None else list(dict.fromkeys(wanted.columns))
+    known = {**outputs, **known}
     for name in names:
         if name not in known:
             noun = f"column of model {model!r}"
@@ -119,7 +122,11 @@ def distribution(folder: Folder, engine: Engine, model: str, wanted: Wanted) -> 
     chosen = sorted((known[name] for name in names), key=lambda item: item.name)
     count = from_cells if plan.source == "cells" else from_rows
     counted = count(folder, engine, (model, plan.environment), chosen, (plan.start, plan.end), by_day=plan.by_day)
-    return tuple(found for feature in chosen for found in _described(plan, feature, counted[feature.name]))
+    return tuple(
+        replace(found, column=output_of(feature.name) or feature.name)
+        for feature in chosen
+        for found in _described(plan, feature, counted[feature.name])
+    )
 
 
 def _plan(engine: Engine, model: str, wanted: Wanted) -> _Plan:

@@ -9,7 +9,7 @@ begins, and is a watermark of the catalog: its name says what held, its number f
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -31,11 +31,12 @@ _NAME: Final = "era:"
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """What held from a file on: the tags that were slices, and the columns whose infinities had no frame yet."""
+    """What held from a file on: the tags that were slices, the columns whose infinities had no frame yet, the outputs that were counted."""
 
     since: int
     tags: tuple[str, ...] = ()
     unframed: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Eras:
         """Give what held when the rows of a file were counted.
 
         >>> Eras((Era(0), Era(7, ("site",)))).at(6)
-        Era(since=0, tags=(), unframed=())
+        Era(since=0, tags=(), unframed=(), outputs=())
         """
         before = [era for era in self.found if era.since <= position]
         return before[-1] if before else Era(0)
@@ -61,11 +62,11 @@ class Eras:
     def and_then(self, era: Era) -> Eras:
         """Add what holds from a file on, unless it held before.
 
-        >>> Eras().and_then(Era(3, ("site",))).and_then(Era(5, ("site",))).and_then(Era(6)).found
-        (Era(since=3, tags=('site',), unframed=()), Era(since=6, tags=(), unframed=()))
+        >>> Eras().and_then(Era(3, ("site",))).and_then(Era(5, ("site",))).and_then(Era(6)).found[1]
+        Era(since=6, tags=(), unframed=(), outputs=())
         """
         last = self.found[-1] if self.found else None
-        if last is not None and (last.tags, last.unframed) == (era.tags, era.unframed):
+        if last is not None and replace(last, since=era.since) == era:
             return self
         return Eras((*self.found, era))
 
@@ -107,7 +108,7 @@ def eras_of(folder: Folder, catalog: Connection, connection: duckdb.DuckDBPyConn
     names = catalog.execute(marks).scalars().all()
     if "cells" not in names:
         return Eras()  # all is counted anew
-    if found := [Era(*_read(name)[1:]) for name in names if name != "cells"]:
+    if found := [_read(name) for name in names if name != "cells"]:
         return Eras(tuple(found))
     cells = sa.select(c.files.c.path).where(
         c.files.c.kind == "cells", c.files.c.model == model, c.files.c.removed.is_(None)
@@ -122,19 +123,21 @@ def eras_of(folder: Folder, catalog: Connection, connection: duckdb.DuckDBPyConn
     return Eras((Era(0, tuple(tag for (tag,) in seen)),))
 
 
-def _read(name: str) -> tuple[str, int, tuple[str, ...], tuple[str, ...]]:
-    model, since, tags, unframed = json.loads(name.removeprefix(_NAME))
-    return str(model), int(since), tuple(tags), tuple(unframed)
+def _read(name: str) -> Era:
+    _, since, *held = json.loads(name.removeprefix(_NAME))
+    return Era(int(since), *map(tuple, held))
 
 
 def keep_eras(transaction: Connection, model: str, eras: Eras) -> None:
     """Write the eras of a model into the catalog; those that are there stay."""
-    rows = [
-        {"name": f"{_NAME}{json.dumps([model, era.since, era.tags, era.unframed])}", "seq": era.since}
-        for era in eras.found
-    ]
+    rows = [{"name": _written(model, era), "seq": era.since} for era in eras.found]
     if rows:
         transaction.execute(insert(c.watermarks).on_conflict_do_nothing(), rows)
+
+
+def _written(model: str, era: Era) -> str:
+    held = (era.tags, era.unframed, *([era.outputs] if era.outputs else []))  # as it was before outputs were counted
+    return f"{_NAME}{json.dumps([model, era.since, *held])}"
 
 
 def drop_eras(transaction: Connection) -> None:

@@ -17,10 +17,11 @@ from watchglass.store.countable import Countable, Known, Stretch, fragment, know
 from watchglass.store.deltas import Deltas, Groups
 from watchglass.store.eras import Era, Eras, eras_of
 from watchglass.store.models import Feature, features_of, model_named
-from watchglass.store.quoting import identifier, literal
+from watchglass.store.outputs import first_seen, output_of, outputs_of, value_of
+from watchglass.store.quoting import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import duckdb
     from numpy.typing import NDArray
@@ -46,6 +47,7 @@ class Tally:
     deltas: Deltas
     name: str
     eras: Eras
+    task: str | None = None
     sign: int = 1  # −1: what is counted is taken away, by the columns as they are frozen
     unframed: frozenset[str] = frozenset()  # columns whose infinities are counted without a frame
     frozen: dict[str, dict[str, object]] = field(default_factory=dict)
@@ -58,20 +60,28 @@ class Tally:
             model = model_named(catalog, name)
             query = sa.select(c.columns.c.name).where(c.columns.c.model == name, c.columns.c.role == "tag")
             present = set(catalog.execute(query).scalars())
-            features = {feature.name: feature for feature in features_of(catalog, name)}
+            features = {item.name: item for item in (*features_of(catalog, name), *outputs_of(catalog, name))}
         tags = tuple(sorted(tag for tag in model.slices if tag in present))
         unframed = frozenset(eras.found[-1].unframed if eras.found else ())
-        return cls(features, tags, model.reference, deltas, name, eras, unframed=unframed)
+        return cls(features, tags, model.reference, deltas, name, eras, task=model.task, unframed=unframed)
 
     def counted(self, position: int) -> None:
         """Say that the rows of a file were counted as things are now."""
         self.unframed = frozenset(name for name in self.unframed if self.features[name].centre is None)
-        self.eras = self.eras.and_then(Era(position, self.tags, tuple(sorted(self.unframed))))
+        outputs = tuple(sorted(filter(output_of, self.features)))
+        self.eras = self.eras.and_then(Era(position, self.tags, tuple(sorted(self.unframed)), outputs))
 
     def away(self, position: int) -> Tally:
         """Give what takes the rows of a file away, as they were counted."""
         era = self.eras.at(position)
-        return replace(self, sign=-1, tags=era.tags, unframed=frozenset(era.unframed))
+        counted = {n: item for n, item in self.features.items() if output_of(n) is None or n in era.outputs}
+        return replace(self, features=counted, sign=-1, tags=era.tags, unframed=frozenset(era.unframed))
+
+    def meet(self, outputs: Iterable[Feature]) -> None:
+        """Count outputs from now on."""
+        for output in outputs:
+            self.features[output.name] = output
+            self.frozen.setdefault(output.name, {})
 
     def freeze(self, feature: Feature, **values: object) -> None:
         """Keep what is frozen of a column from now on; the catalog gets it with the counts."""
@@ -89,8 +99,10 @@ def count(tally: Tally, source: str, after: Callable[[], None] = lambda: None) -
     """Count rows and every feature of a relation that numbers its rows (`file_row_number`); `after` is called now and then."""
     connection = tally.deltas.connection
     file = look(connection, source, tally.tags)
-    here = [feature for name, feature in tally.features.items() if name in file.features]
-    numbers = [feature.name for feature in here if feature.type == "number"]
+    if tally.sign > 0:
+        tally.meet(first_seen(connection, source, file.outputs - set(tally.features), tally.task))
+    here = [feature for name, feature in tally.features.items() if name in file.features | file.outputs]
+    numbers = {feature.name: value_of(feature.name, "number") for feature in here if feature.type == "number"}
     texts = {
         feature.name: _dictionary(connection, tally, file, feature)
         for feature in here
@@ -153,7 +165,7 @@ def _frame(tally: Tally, name: str, stretch: Stretch, file: Countable) -> tuple[
 def _numbers(connection: duckdb.DuckDBPyConnection, file: Countable, name: str) -> NDArray[np.float64]:
     """Read the earliest numbers of a column."""
     query = (
-        f"SELECT TRY_CAST(features.{identifier(name)} AS DOUBLE) AS v FROM {file.source}"
+        f"SELECT TRY_CAST({value_of(name, 'number')} AS DOUBLE) AS v FROM {file.source}"
         f" WHERE time IS NOT NULL AND isfinite(v) ORDER BY time, file_row_number LIMIT {FRAME_ROWS}"
     )
     return np.ma.getdata(connection.execute(query).fetchnumpy()["v"]).astype(np.float64, copy=False)

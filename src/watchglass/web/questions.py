@@ -78,7 +78,10 @@ def router(store: Reads) -> APIRouter:
         source: _Source = "cells",
         bins: _Bins = 32,
     ) -> Response:
-        """Give how a model's columns are distributed: quantiles and a histogram, or the commonest values."""
+        """Give how a model's columns are distributed: quantiles and a histogram, or the commonest values.
+
+        Without `column` every feature; prediction, score and latency are asked by name.
+        """
         found = store.distribution(
             model, column, environment=environment, start=start, end=end, by=by, source=source, bins=bins
         )

@@ -98,6 +98,7 @@ def the_truth(events):
             found["rows", *group, None] = part["weight"].sum()
             found["missing", *group, None] = part.loc[part["ink"].isna(), "weight"].sum()
             found["there", *group, None] = part.loc[part["ink"].notna(), "weight"].sum()
+            found["scored", *group, None] = found["predicted", *group, None] = part["weight"].sum()
         for day in range(KNOWN):
             known = told[told["time"] < BEGIN + (day + 1) * DAY].sort_values(["time", "order"])
             latest = known.drop_duplicates(["environment", "id"], keep="last").dropna(subset="label")
@@ -116,11 +117,15 @@ def counted(bench):
     def plus(key, n):
         found[key] = found.get(key, 0) + n
 
-    for (version, environment, day, chosen, _, kind, _, _, known), n in summed(bench).items():
+    outputs = {"\x1fscore": "scored", "\x1fprediction": "predicted"}
+    for (version, environment, day, chosen, name, kind, _, _, known), n in summed(bench).items():
         place = version, environment, (day - JUNE).days, chosen.removeprefix('{"site":"').removesuffix('"}')
         if kind in ("labelled", "correct"):
             for until in range((known - JUNE).days, KNOWN):
                 plus((kind, *place, until), n)
+        elif name in outputs:
+            assert kind in ("number", "coarse", "category")
+            plus((outputs[name], *place, None), n)
         elif kind in ("rows", "missing", "number", "coarse"):
             plus(({"number": "there", "coarse": "there"}.get(kind, kind), *place, None), n)
     return {key: n for key, n in found.items() if n}

@@ -10,6 +10,7 @@ from watchglass.receive.redacting import withheld
 from watchglass.store.exchange.redacted_records import shows
 from watchglass.store.exchange.redacted_rows import redacted_json
 from watchglass.store.lines import Rejected
+from watchglass.store.outputs import ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,7 +78,9 @@ def _source(redactor: Redactor, row: Mapping[str, object]) -> Mapping[str, objec
 def _column(redactor: Redactor, row: Mapping[str, object]) -> Mapping[str, object]:
     """Take from a column what was found in values that a rule would change; one that is dropped is not there."""
     model, role, name = (str(row.get(part)) for part in ("model", "role", "name"))
-    place = (model, role, "") if role in _ONE_OF_A_KIND else (model, f"{role}s", name)
+    place = (model, f"{role}s", name)
+    if role in _ONE_OF_A_KIND or role == ROLE:
+        place = (model, name if role == ROLE else role, "")
     verb = redactor.verb(*place)
     if verb is None:
         return row

@@ -9,6 +9,7 @@ from watchglass.store.labels.earliest import first_of, key_rows
 from watchglass.store.labels.indexes import Wanted, files_of, hashes_in, locate, rows_of
 from watchglass.store.labels.marks import marks_of
 from watchglass.store.labels.told import contribute, in_turn, served
+from watchglass.store.outputs import can_have
 from watchglass.store.tallies import Tally, count
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def count_rows(tally: Tally, files: Sequence[Indexed], chosen: str) -> None:
     connection = tally.deltas.connection
     alike: dict[tuple[frozenset[str], Era], list[Indexed]] = {}
     for file in files:
-        alike.setdefault((_features(connection, file), tally.eras.at(file.position)), []).append(file)
+        alike.setdefault((_counted_of(connection, file), tally.eras.at(file.position)), []).append(file)
     for group in alike.values():
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE taken AS SELECT * EXCLUDE (filename, file_row_number),"
@@ -86,8 +87,9 @@ def count_rows(tally: Tally, files: Sequence[Indexed], chosen: str) -> None:
     connection.execute("DROP TABLE IF EXISTS taken")
 
 
-def _features(connection: duckdb.DuckDBPyConnection, file: Indexed) -> frozenset[str]:
+def _counted_of(connection: duckdb.DuckDBPyConnection, file: Indexed) -> frozenset[str]:
     relation = connection.sql(f"FROM {rows_of([file])}")
     kinds = dict(zip(relation.columns, relation.types, strict=True))
     kind = kinds.get("features")
-    return frozenset() if kind is None or kind.id != "struct" else frozenset(child for child, _ in kind.children)
+    features = () if kind is None or kind.id != "struct" else (child for child, _ in kind.children)
+    return can_have(relation.columns).union(features)

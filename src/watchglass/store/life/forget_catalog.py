@@ -37,9 +37,7 @@ def clean(transaction: Connection, plan: Plan, sought: Sought, values: dict[str,
     """Wipe what the catalog says of the rows; `values` are the texts, by model, that nothing counts any more. Gives how many kept lines were wiped."""
     for model in plan.models:
         _repeats(transaction, plan, model)
-        _dictionaries(
-            transaction, model, {(name, text) for role, name, text in values.get(model, ()) if role == "feature"}
-        )
+        _dictionaries(transaction, model, {value for value in values.get(model, ()) if value[0] != "tag"})
         gone = frozenset(text for _, _, text in values.get(model, ())) | plan.asked.names
         _evidence(transaction, model, gone)
     return kept_lines(transaction, plan, sought)
@@ -99,13 +97,13 @@ def _values(told: Json) -> set[str]:
     return set() if told is None else {str(told)}
 
 
-def _dictionaries(transaction: Connection, model: str, gone: set[tuple[str, str]]) -> None:
+def _dictionaries(transaction: Connection, model: str, gone: set[Value]) -> None:
     """Take texts out of the dictionaries of a model's columns."""
-    for name in sorted({name for name, _ in gone}):
-        chosen = (c.columns.c.model == model) & (c.columns.c.role == "feature") & (c.columns.c.name == name)
+    for role, name in sorted({value[:2] for value in gone}):
+        chosen = (c.columns.c.model == model) & (c.columns.c.role == role) & (c.columns.c.name == name)
         told = transaction.execute(sa.select(c.columns.c.categories).where(chosen)).scalar()
         before: list[str] = json.loads(told or "[]")
-        texts = {text for column, text in gone if column == name}
+        texts = {text for *column, text in gone if column == [role, name]}
         full = len(before) >= CATEGORIES
         after = [
             f"\x1fforgotten {place}" if text in texts else text

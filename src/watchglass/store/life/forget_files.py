@@ -16,6 +16,7 @@ from watchglass.store.labels.indexes import Indexed, Wanted, hashes_in, index_of
 from watchglass.store.labels.uncount import uncount
 from watchglass.store.life import coarser
 from watchglass.store.life.forget_find import live_files
+from watchglass.store.outputs import ROLE, output_of
 from watchglass.store.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -131,10 +132,11 @@ def without(folder: Folder, connection: duckdb.DuckDBPyConnection, file: File, r
 
 
 def _texts(catalog: Connection, model: str) -> list[tuple[str, str]]:
-    """List the columns whose values are in cells as texts: features of text, and tags."""
+    """List the columns whose values are in cells as texts: features and outputs of text, and tags."""
     query = sa.select(c.columns.c.role, c.columns.c.name).where(
         c.columns.c.model == model,
-        (c.columns.c.role == "tag") | ((c.columns.c.role == "feature") & c.columns.c.type.in_(("text", "boolean"))),
+        (c.columns.c.role == "tag")
+        | (c.columns.c.role.in_(("feature", ROLE)) & c.columns.c.type.in_(("text", "boolean"))),
     )
     return [(role, name) for role, name in catalog.execute(query)]
 
@@ -147,10 +149,15 @@ def _values(connection: duckdb.DuckDBPyConnection, file: File, texts: Iterable[t
         for name, kind in zip(relation.columns, relation.types, strict=True)
         if kind.id == "struct"
     }
-    there = [(role, name) for role, name in texts if name in children.get(f"{role}s", ())]
+    there = [
+        (role, name)
+        for role, name in texts
+        if name in (relation.columns if role == ROLE else children.get(f"{role}s", ()))
+    ]
     if not there:
         return set()
-    listed = ", ".join(f"list(DISTINCT {role}s.{identifier(name)}::VARCHAR)" for role, name in there)
+    values = (name if role == ROLE else f"{role}s.{identifier(name)}" for role, name in there)
+    listed = ", ".join(f"list(DISTINCT {value}::VARCHAR)" for value in values)
     row = connection.execute(f"SELECT {listed} FROM {source(file)} WHERE file_row_number IN (FROM doomed)").fetchone()
     return {
         (role, name, text)
@@ -216,7 +223,10 @@ def _counted(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> se
     if not paths:
         return set()
     query = f"SELECT DISTINCT name, value FROM {_read(paths)} WHERE kind = 'category' AND value IS NOT NULL"
-    found = {("feature", name, value) for name, value in connection.execute(query).fetchall()}
+    found = {
+        ("feature", name, value) if (output := output_of(name)) is None else (ROLE, output, value)
+        for name, value in connection.execute(query).fetchall()
+    }
     slices = connection.execute(f"SELECT DISTINCT slice FROM {_read(paths)} WHERE slice != ''").fetchall()
     return found | {("tag", name, text) for (told,) in slices for name, text in json.loads(told).items()}
 

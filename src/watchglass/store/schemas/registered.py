@@ -17,6 +17,7 @@ from watchglass.store import catalog as c
 from watchglass.store.columns import IN_FILES
 from watchglass.store.graph import take_in
 from watchglass.store.models import model_named, moment
+from watchglass.store.outputs import ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,7 +155,7 @@ def _columns(connection: Connection, model: str) -> tuple[SchemaColumn, ...]:
             missing=state.get((row.role, row.name)) == "missing",
             conflicts=counted.get((row.role, row.name), 0),
         )
-        for row in connection.execute(sa.select(c.columns).where(c.columns.c.model == model))
+        for row in connection.execute(sa.select(c.columns).where(c.columns.c.model == model, c.columns.c.role != ROLE))
     ]
     return tuple(sorted(found, key=lambda column: (_ORDER.index(column.role), column.name)))
 
