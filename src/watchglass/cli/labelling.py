@@ -19,13 +19,14 @@ from watchglass.cli.logging import environment_option, log, recording, time_opti
 from watchglass.cli.printing import json_option, print_json, print_table, progress_bar, store_option
 from watchglass.cli.served_rows import served_rows
 from watchglass.errors import BadInput, StoreError
-from watchglass.show.words import number
+from watchglass.show.words import moment, number
 from watchglass.store.labels.files import ARROW, PARQUET, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from watchglass.store.labels.coverage import Coverage, DayCoverage
+    from watchglass.store.labels.waiting import Waiting
 
 AT_ONCE: Final = 20_000
 
@@ -194,12 +195,30 @@ def _rows(
 @click.option("--at", default=None, help="As known at the end of this day (UTC), such as 2026-03-01; all without it.")
 @click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, help="At most so many days.")
 @click.option("--before", default=None, help="Days before this one only.")
+@click.option("--waiting", is_flag=True, help="Which labels wait for their prediction instead, the oldest first.")
+@click.option("--after", default=None, help="With --waiting: labels after this one, `next` of the page before.")
 @store_option
 @json_option
-def labels(  # noqa: PLR0913 - options
-    model: str, environment: str, at: str | None, limit: int, before: str | None, path: str | None, *, as_json: bool
+def labels(  # noqa: PLR0913, PLR0917 - options
+    model: str,
+    environment: str,
+    at: str | None,
+    limit: int,
+    before: str | None,
+    after: str | None,
+    path: str | None,
+    *,
+    waiting: bool,
+    as_json: bool,
 ) -> None:
-    """Say how many of a model's predictions have labels, by day, how late they came, and how many came too late."""
+    """Say how many of a model's predictions have labels, by day, how late they came, how many came too late, or which wait."""
+    if waiting:
+        with wg.open(path) as store:
+            _tell_waiting(store.waiting_labels(model, environment, limit=limit, after=after), as_json=as_json)
+        return
+    if after is not None:
+        message = f"--after {after} goes with --waiting; days before one: --before DAY"
+        raise click.UsageError(message)
     with wg.open(path) as store:
         found = store.label_coverage(model, environment, at, limit=limit, before=before)
     if as_json:
@@ -212,6 +231,24 @@ def labels(  # noqa: PLR0913 - options
         click.echo(f"{found.too_late} labels came after their prediction was let go: they count for nothing")
     if found.next is not None:
         click.echo(f"older days: --before {found.next.isoformat()}")
+
+
+def _tell_waiting(found: Waiting, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("id", "label", "told", "waits"),
+        [(one.id, one.label, moment(one.time), "maybe" if one.unclear else "yes") for one in found.labels],
+    )
+    since = "" if found.oldest is None else f", the oldest since {moment(found.oldest)}"
+    click.echo(f"{found.waiting} labels wait for their prediction{since}")
+    if found.unclear:
+        click.echo(f"{found.unclear} may wait, or their prediction was let go by retention")
+    if found.expired:
+        click.echo(f"{found.expired} were let go by retention while they waited")
+    if found.next is not None:
+        click.echo(f"more: --after '{found.next}'")
 
 
 def _row(what: str, found: Coverage | DayCoverage) -> tuple[object, ...]:

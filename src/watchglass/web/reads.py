@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from watchglass.store.asking.lookup import Prediction
     from watchglass.store.distribution import Distribution
     from watchglass.store.labels.coverage import Coverage
+    from watchglass.store.labels.waiting import Waiting
     from watchglass.store.life.audit import Audits
     from watchglass.store.overview import Overview
     from watchglass.store.schemas.registered import Schema
@@ -151,6 +152,12 @@ class Reads(RunReads, LineageReads, SubjectReads, Protocol):
         before: str | None = None,
     ) -> Coverage:
         """Count a model's labels by day; raises `UnknownName`."""
+        ...
+
+    def waiting_labels(
+        self, model: str, environment: str = "live", *, limit: int = 100, after: str | None = None
+    ) -> Waiting:
+        """Find the labels whose prediction is not there; raises `UnknownName`, `BadInput`."""
         ...
 
     def audits(self, action: str | None = None, *, limit: int = 100, after: int | None = None) -> Audits:

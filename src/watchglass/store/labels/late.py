@@ -35,8 +35,8 @@ LOOKED_AT: Final = "late labels"
 """The watermark: the newest file of labels that was looked at."""
 EXPIRED: Final = "expired:predictions:"
 """How the watermark of a model begins that says before which time, in µs, predictions were let go."""
-_MS: Final = "TRY_CAST('0x' || substr(id, 1, 8) || substr(id, 10, 4) AS BIGINT)"
-_OURS: Final = f"length(id) = 36 AND substr(id, 15, 1) = '7' AND {_MS} IS NOT NULL"
+MILLISECONDS: Final = "TRY_CAST('0x' || substr(id, 1, 8) || substr(id, 10, 4) AS BIGINT)"
+OURS: Final = f"length(id) = 36 AND substr(id, 15, 1) = '7' AND {MILLISECONDS} IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ def in_vain(
         paths = catalog.execute(seen if before is None else seen.where(t.last >= before)).scalars().all()
     if not paths:
         return []
-    since = "true" if before is None else f"{_MS} * 1000 >= {before}"
-    waits = f"CASE WHEN {_OURS} THEN {since} AND {_MS} * 1000 < {gone} ELSE false END"
+    since = "true" if before is None else f"{MILLISECONDS} * 1000 >= {before}"
+    waits = f"CASE WHEN {OURS} THEN {since} AND {MILLISECONDS} * 1000 < {gone} ELSE false END"
     return _alone(folder, engine, connection, _New(model, tuple(paths), gone), waits)
 
 
@@ -143,7 +143,7 @@ def _late(
     folder: Folder, engine: Engine, connection: duckdb.DuckDBPyConnection, new: _New, gone: int
 ) -> list[dict[str, object]]:
     """Count, by environment, the labels that can only belong to predictions which were let go."""
-    early = f"CASE WHEN {_OURS} THEN {_MS} * 1000 ELSE epoch_us(time) END < {gone}"
+    early = f"CASE WHEN {OURS} THEN {MILLISECONDS} * 1000 ELSE epoch_us(time) END < {gone}"
     return _alone(folder, engine, connection, new, early)
 
 

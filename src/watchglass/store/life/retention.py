@@ -23,7 +23,7 @@ from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store import parquet
 from watchglass.store.compact import engine_room
-from watchglass.store.labels import late
+from watchglass.store.labels import late, waiting
 from watchglass.store.labels.feedback import SEEN
 from watchglass.store.leases import hold
 from watchglass.store.life.unlabelled import Held
@@ -280,13 +280,43 @@ def _carry_out(run: _Run, lease: Lease, plan: Plan, progress: Callable[[int, int
             renewed = time.monotonic()
         if progress:
             progress(number, len(plan.parts))
-    waiting = _in_vain(run, plan)
+    in_vain, unmet = _in_vain(run, plan), _unmet(run, plan)
     with writing(run.engine) as transaction:
         lease.check(transaction)
-        done = _publish(transaction, plan, written, run.now)
+        done, live = _publish(transaction, plan, written, run.now)
         for gone in done.tables:
-            late.add(transaction, waiting.get((gone.table, gone.model, gone.last), ()))
+            late.add(transaction, in_vain.get((gone.table, gone.model, gone.last), ()))
+        for file, counted in unmet:
+            waiting.add(transaction, file.model, counted if file.seq in live else {})
         return done
+
+
+def _unmet(run: _Run, plan: Plan) -> list[tuple[File, dict[str, int]]]:
+    """Count the labels of each file that go and waited for their prediction until now."""
+    files = [(file, None) for file in plan.whole] + [(file, select) for file, _, select in plan.parts]
+    found, gone = [], _before(run.engine, plan)
+    for file, stays in files:
+        if file.kind != "labels":
+            continue
+        before = gone.get(file.model)
+        all_of = f"read_parquet({literal(str(run.folder.tables / file.path))})"
+        counted = waiting.unmet(run.connection, all_of, before)
+        if stays is not None:
+            left = waiting.unmet(run.connection, f"({stays})", before)
+            counted = {place: rows - left.get(place, 0) for place, rows in counted.items()}
+        found.append((file, counted))
+    return found
+
+
+def _before(engine: Engine, plan: Plan) -> dict[str, int]:
+    """Give for each model the moment before which its predictions are gone when a plan is carried out."""
+    marks = sa.select(c.watermarks.c.name, c.watermarks.c.seq).where(c.watermarks.c.name.startswith(late.EXPIRED))
+    with engine.connect() as connection:
+        found: dict[str, int] = {row.name.removeprefix(late.EXPIRED): row.seq for row in connection.execute(marks)}
+    for file, past, _ in plan.spans():
+        if file.kind == "predictions":
+            found[file.model] = max(past.last + 1, found.get(file.model, past.last + 1))
+    return found
 
 
 def _in_vain(run: _Run, plan: Plan) -> dict[tuple[str, str, datetime], list[dict[str, object]]]:
@@ -302,8 +332,8 @@ def _in_vain(run: _Run, plan: Plan) -> dict[tuple[str, str, datetime], list[dict
 
 def _publish(
     transaction: Connection, plan: Plan, written: dict[int, dict[str, object] | None], now: datetime
-) -> Expired:
-    """Take files out of the manifest and list those in their place; one that was merged or forgotten meanwhile waits for the next run."""
+) -> tuple[Expired, set[int]]:
+    """Take files out of the manifest and list those in their place; gives which. One that was merged or forgotten meanwhile waits for the next run."""
     asked = [file.seq for file, _, _ in plan.spans()]
     query = sa.select(c.files.c.seq).where(c.files.c.removed.is_(None))
     live = set(transaction.execute(query).scalars()) & set(asked)
@@ -319,7 +349,7 @@ def _publish(
     if done.tables:
         record = json.dumps({"tables": [_plain(gone) for gone in done.tables], "rows": done.rows, "files": done.files})
         transaction.execute(c.audit.insert().values(time=microseconds(now), action="retention", record=record))
-    return done
+    return done, live
 
 
 def _plain(gone: Gone) -> dict[str, object]:
