@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from watchglass.alert.health import statuses
 from watchglass.alert.rounds import Round, due
+from watchglass.comparing import Comparing
 from watchglass.store import judgements
 from watchglass.store.artifacts.opened import Keeping
 from watchglass.store.asking.formats import write
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Store(Keeping, Exchanging, Moving, Labelling, Reviewing, Lineage, Following):
+class Store(Keeping, Exchanging, Moving, Labelling, Reviewing, Lineage, Following, Comparing):
     """An open store: everything recorded in a folder, asked by question."""
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:
@@ -242,8 +243,9 @@ class Store(Keeping, Exchanging, Moving, Labelling, Reviewing, Lineage, Followin
         source: str = "cells",
         bins: int = 32,
     ) -> tuple[Distribution, ...]:
-        """Give how a model's columns (None: all) are distributed in [start, end): a histogram and quantiles, or the commonest values.
+        """Give how a model's columns are distributed in [start, end): a histogram and quantiles, or the commonest values.
 
+        None is every feature; "prediction", "score" and "latency" are asked by name, a feature of such a name goes before.
         By whole days from "cells", what was counted, or at any time from "rows", the log's among them; with `by="day"`
         a record a day. Values are known to `error` times their distance from `centre`. Raises `UnknownName`, `BadInput`.
         """
