@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from watchglass.monitor.budget import smallest
 from watchglass.monitor.functionals import novel
 from watchglass.profile.grid import midpoints
 from watchglass.profile.histories import CategoryHistory, NumberHistory
@@ -58,10 +59,14 @@ def moved(
     log_odds, log_alarm = odds
     spread = float(np.std(made.z[reference, index], ddof=1)) if len(reference) > 1 else math.nan
     spread = max(spread, float(made.floor[index]))
-    seen = (
-        spread
-        * math.sqrt(2 * (log_alarm - math.log(made.weight[index])))
-        * math.sqrt(1 / max(len(reference), 1) + 1 / max(len(since), 1))
+    seen = float(
+        smallest(
+            np.array([spread]),
+            made.weight[index : index + 1],
+            math.exp(log_alarm),
+            reference=max(len(reference), 1),
+            since=max(len(since), 1),
+        )[0]
     )
     evidence = math.exp(min(log_odds, 700.0))
     if functional.aspect in ("location", "spread", "mean") and isinstance(column, NumberHistory):
