@@ -10,14 +10,16 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pytest
 
 from tests.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import Engine
 
 BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: float(path.parent.name))
 NEEDED = pytest.mark.skipif(
@@ -25,6 +27,30 @@ NEEDED = pytest.mark.skipif(
 )
 CHEAP = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 """Settings of a server whose data nobody needs after a power cut."""
+
+
+class Opened(Protocol):
+    """A store that a test opened."""
+
+    engine: Engine
+
+    def close(self) -> None: ...
+
+
+Kind = TypeVar("Kind", bound=Opened)
+
+
+@contextmanager
+def both(root: Path, told: Callable[[Path], Kind]) -> Iterator[tuple[Kind, Kind]]:
+    """Tell two stores the same; gives the one with its catalog in a file, and the one with it in a server of its own."""
+    with postgres() as url, pytest.MonkeyPatch.context() as patch:
+        in_file = told(root / "file")
+        patch.setenv("WATCHGLASS_CATALOG", url)
+        in_server = told(root / "server")
+        assert in_server.engine.dialect.name == "postgresql"
+        yield in_file, in_server
+        in_server.close()
+        in_file.close()
 
 
 @contextmanager

@@ -5,12 +5,13 @@ Statements are written once, `INSERT … ON CONFLICT` as SQLite's, which Postgre
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import CreateColumn
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 from sqlalchemy.sql.functions import FunctionElement
 
 from watchglass.store.catalog import META
@@ -91,6 +92,24 @@ def _do_nothing(clause: OnConflictDoNothing, compiler: SQLCompiler, **kw: object
 def _do_update(clause: OnConflictDoUpdate, compiler: SQLCompiler, **kw: object) -> str:
     clause.constraint_target = None  # type: ignore[attr-defined]
     return str(compiler.visit_on_conflict_do_update(clause, **kw))  # type: ignore[attr-defined]
+
+
+def make_tables(transaction: Connection) -> None:
+    """Make the catalog's tables where there are none: in PostgreSQL by one statement, as each of them would go there and back."""
+    if transaction.dialect.name != "postgresql":
+        META.create_all(transaction)
+    elif not sa.inspect(transaction).has_table("schema_version"):  # another process may have made them meanwhile
+        transaction.exec_driver_sql(_all_tables(transaction.dialect.name), execution_options={"no_parameters": True})
+
+
+@cache
+def _all_tables(dialect: str) -> str:
+    """Write the statements that make the tables and their indexes."""
+    spoken = sa.dialects.registry.load(dialect)()
+    made: list[sa.schema.ExecutableDDLElement] = []
+    for table in META.sorted_tables:
+        made += [CreateTable(table), *(CreateIndex(index) for index in sorted(table.indexes, key=str))]
+    return ";\n".join(str(one.compile(dialect=spoken)) for one in made)
 
 
 def go_on_after(transaction: Connection, column: sa.Column[int]) -> None:

@@ -16,7 +16,8 @@ from sqlalchemy.dialects import sqlite
 
 from watchglass import settings
 from watchglass.errors import StoreError, StoreTooNew
-from watchglass.store.catalog import META, schema_version, watermarks
+from watchglass.store.catalog import schema_version, watermarks
+from watchglass.store.dialects import make_tables
 
 if TYPE_CHECKING:
     import sqlite3
@@ -104,7 +105,7 @@ def _prepare(engine: Engine) -> None:
         known = sa.inspect(connection).has_table("schema_version")
     if not known:
         with writing(engine) as connection:
-            META.create_all(connection)
+            make_tables(connection)
             if connection.execute(sa.select(schema_version.c.version)).first() is None:
                 connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
     with engine.connect() as connection:

@@ -40,15 +40,8 @@ def told(bench):
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    with postgres.postgres() as url, pytest.MonkeyPatch.context() as patch:
-        root = tmp_path_factory.mktemp("both")
-        in_file = told(Bench(root / "file"))
-        patch.setenv("WATCHGLASS_CATALOG", url)
-        in_server = told(Bench(root / "server"))
-        assert in_server.engine.dialect.name == "postgresql"
-        yield in_file, in_server
-        in_server.close()
-        in_file.close()
+    with postgres.both(tmp_path_factory.mktemp("both"), lambda root: told(Bench(root))) as found:
+        yield found
 
 
 @pytest.mark.parametrize("depth", [None, 2])

@@ -38,15 +38,8 @@ def told(line):
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    with postgres.postgres() as url, pytest.MonkeyPatch.context() as patch:
-        root = tmp_path_factory.mktemp("both")
-        in_file = told(Pipeline(root / "file"))
-        patch.setenv("WATCHGLASS_CATALOG", url)
-        in_server = told(Pipeline(root / "server"))
-        assert in_server.engine.dialect.name == "postgresql"
-        yield in_file, in_server
-        in_server.close()
-        in_file.close()
+    with postgres.both(tmp_path_factory.mktemp("both"), lambda root: told(Pipeline(root))) as found:
+        yield found
 
 
 THEN = moment(BEGIN + DAY)
