@@ -15,10 +15,11 @@ import pytest
 from click.testing import CliRunner
 
 import watchglass as wg
+from tests.cli.calling import called
 from watchglass.cli.main import commands
 
 
-def run(*arguments, **environment):
+def process(*arguments, **environment):
     command = [sys.executable, "-c", "from watchglass.cli.main import main; main()", *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **environment}
@@ -41,7 +42,7 @@ def folder(tmp_path_factory):
         }
     )
     table.to_parquet(root / "fraud.parquet")
-    done = run("replay", root / "fraud.parquet", "--store", root / "store", "--reference", 30)
+    done = called("replay", root / "fraud.parquet", "--store", root / "store", "--reference", 30)
     assert done.returncode == 0, done.stderr
     assert "--model fraud --time time --prediction prediction --label label" in done.stdout
     assert "1400 rows, 1400 labels, 2026-01-01 to 2026-03-11, 70 windows judged" in done.stdout
@@ -110,7 +111,7 @@ def test_every_command_has_help_and_the_list_is_as_documented():
 
 @pytest.mark.parametrize("name", ["status", "models", "incidents", "explain", "check"])
 def test_json_has_the_records_names(folder, name):
-    done = run(name, *(["1"] if name == "explain" else []), "--store", folder / "store", "--json")
+    done = called(name, *(["1"] if name == "explain" else []), "--store", folder / "store", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     first = found[0] if isinstance(found, list) else found
@@ -126,15 +127,17 @@ def test_json_has_the_records_names(folder, name):
 
 def test_tables_and_stories_on_a_terminal(folder):
     store = ("--store", folder / "store")
-    assert "fraud" in run("models", *store).stdout
-    assert "predictions" in run("status", *store).stdout
-    assert "notice" in run("incidents", *store).stdout
-    assert "amount" in run("explain", 1, *store).stdout
-    assert "more: --offset" not in run("incidents", *store, "--limit", 50).stdout
-    assert run("sql", "SELECT count(*) AS n FROM predictions", *store).stdout.split() == ["n", "1400"]
-    assert run("sql", "SELECT count(*) AS n FROM predictions", "--csv", *store).stdout.split() == ["n", "1400"]
-    assert json.loads(run("sql", "SELECT count(*) AS n FROM predictions", "--json", *store).stdout) == [{"n": 1400}]
-    typed = run("sql", "SELECT max(features.amount) > 5 AS big FROM predictions", "--model", "fraud", "--json", *store)
+    assert "fraud" in called("models", *store).stdout
+    assert "predictions" in called("status", *store).stdout
+    assert "notice" in called("incidents", *store).stdout
+    assert "amount" in called("explain", 1, *store).stdout
+    assert "more: --offset" not in called("incidents", *store, "--limit", 50).stdout
+    assert process("sql", "SELECT count(*) AS n FROM predictions", *store).stdout.split() == ["n", "1400"]
+    assert called("sql", "SELECT count(*) AS n FROM predictions", "--csv", *store).stdout.split() == ["n", "1400"]
+    assert json.loads(called("sql", "SELECT count(*) AS n FROM predictions", "--json", *store).stdout) == [{"n": 1400}]
+    typed = called(
+        "sql", "SELECT max(features.amount) > 5 AS big FROM predictions", "--model", "fraud", "--json", *store
+    )
     assert json.loads(typed.stdout) == [{"big": True}]
 
 
@@ -164,19 +167,19 @@ WRONG = [
 @pytest.mark.parametrize(("arguments", "said"), WRONG, ids=[" ".join(arguments)[:40] for arguments, _ in WRONG])
 def test_wrong_use_is_one_sentence_and_exit_code_two(folder, arguments, said):
     filled = [part.format(root=folder) for part in arguments]
-    done = run(*filled, *([] if filled[0] == "nonsense" else ["--store", folder / "store"]))
+    done = called(*filled, *([] if filled[0] == "nonsense" else ["--store", folder / "store"]))
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_store_that_is_not_there_or_cannot_be_made_is_told(tmp_path):
-    done = run("models", "--store", tmp_path / "none")
+    done = called("models", "--store", tmp_path / "none")
     assert (done.returncode, "there is no store at" in done.stderr) == (2, True)
     (tmp_path / "file").write_text("x")
     table = tmp_path / "t.csv"
     table.write_text("time,a,prediction\n2026-01-01,1,1\n")
-    done = run("replay", table, "--store", tmp_path / "file" / "store")
+    done = process("replay", table, "--store", tmp_path / "file" / "store")
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
@@ -207,14 +210,14 @@ def test_check_fails_on_what_it_is_told_to(folder, tmp_path):
     )
     table["prediction"], table["label"] = np.where(wrong, 1 - label, label), label
     table.to_csv(tmp_path / "m.csv", index=False)
-    assert run("replay", tmp_path / "m.csv", "--store", store, "--reference", 30).returncode == 0
-    assert run("check", "--store", store, "--fail-on", "page").returncode == 1
-    assert run("check", "--store", store).returncode == 0
-    assert run("check", "--store", folder / "store", "--fail-on", "page").returncode == 0
+    assert called("replay", tmp_path / "m.csv", "--store", store, "--reference", 30).returncode == 0
+    assert process("check", "--store", store, "--fail-on", "page").returncode == 1
+    assert called("check", "--store", store).returncode == 0
+    assert called("check", "--store", folder / "store", "--fail-on", "page").returncode == 0
 
 
 def test_the_store_is_found_by_the_environment(folder):
-    done = run("status", "--json", WATCHGLASS_STORE=str(folder / "store"))
+    done = process("status", "--json", WATCHGLASS_STORE=str(folder / "store"))
     assert json.loads(done.stdout)["predictions"] == 1400
 
 

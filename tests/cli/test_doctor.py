@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import watchglass as wg
+from tests.cli.calling import called
 from watchglass.capture import recorder
 
 
@@ -24,6 +25,10 @@ def folder(tmp_path):
 
 
 def doctor(folder, *words):
+    return called("doctor", "--store", folder, *words)
+
+
+def process(folder, *words):
     command = [sys.executable, "-c", "from watchglass.cli.main import main; main()", "doctor", "--store", str(folder)]
     return subprocess.run([*command, *words], capture_output=True, text=True, timeout=120, check=False)
 
@@ -54,7 +59,7 @@ def test_a_catalog_that_is_gone_is_named_and_made_anew(folder):
     done = doctor(folder)
     assert done.returncode == 1
     assert "broken catalog" in done.stdout
-    assert doctor(folder, "--mend").returncode == 0
+    assert process(folder, "--mend").returncode == 0
     with wg.open(folder) as store:
         assert len(store.sql("SELECT id FROM predictions").rows()) == 5
 

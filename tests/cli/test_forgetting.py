@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import watchglass as wg
+from tests.cli.calling import called
 from watchglass.capture import recorder
 
 
@@ -24,12 +25,16 @@ def folder(tmp_path):
 
 
 def run(folder, *words, says=""):
+    return called(*words, "--store", folder, says=says)
+
+
+def process(folder, *words, says):
     command = [sys.executable, "-c", "from watchglass.cli.main import main; main()", *words, "--store", str(folder)]
     return subprocess.run(command, input=says, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_it_asks_first_and_a_no_changes_nothing(folder):
-    done = run(folder, "forget", "--subject", "ana", says="n\n")
+    done = process(folder, "forget", "--subject", "ana", says="n\n")
     assert done.returncode == 130
     assert "3 predictions, 3 labels" in done.stderr
     assert run(folder, "forget", "--subject", "ana").returncode == 130  # nobody answers

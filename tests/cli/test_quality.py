@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import watchglass as wg
-from tests.cli.test_commands import run
+from tests.cli.calling import called
 from tests.web.served import serving
 from watchglass.capture import recorder
 from watchglass.cli.main import main
@@ -34,11 +34,11 @@ def folder(tmp_path_factory):
 
 
 def test_a_model_is_shown_with_its_columns_changes_and_reasons(folder):
-    shown = run("quality", "a/b", "--store", folder, COLUMNS="200")
+    shown = called("quality", "a/b", "--store", folder, COLUMNS="200")
     assert shown.returncode == 0, shown.stderr
     for words in ("number, declared", "subject", "EUR", "integer", "new", "conflict", "3 rows in all"):
         assert words in shown.stdout, words
-    found = json.loads(run("quality", "a/b", "--store", folder, "--json").stdout)
+    found = json.loads(called("quality", "a/b", "--store", folder, "--json").stdout)
     by_name = {column["name"]: column for column in found["columns"]}
     assert by_name["amount"]["conflicts"] == 3
     assert (by_name["who"]["purpose"], by_name["amount"]["unit"], by_name["n"]["whole"]) == ("subject", "EUR", True)
@@ -47,11 +47,11 @@ def test_a_model_is_shown_with_its_columns_changes_and_reasons(folder):
 
 
 def test_what_was_rejected_is_listed_a_page_at_a_time(folder):
-    shown = run("quality", "--rejected", "--store", folder, "--limit", 2, COLUMNS="300")
+    shown = called("quality", "--rejected", "--store", folder, "--limit", 2, COLUMNS="300")
     assert shown.stdout.count("value is not a DOUBLE") == 2
     after = shown.stdout.split("--after ")[1].split()[0]
     rest = json.loads(
-        run("quality", "--rejected", "--store", folder, "--after", after, "--model", "a/b", "--json").stdout
+        called("quality", "--rejected", "--store", folder, "--after", after, "--model", "a/b", "--json").stdout
     )
     (last,) = rest["rejections"]
     assert (last["model"], last["role"], last["name"], last["rows"]) == ("a/b", "feature", "amount", 1)
@@ -81,7 +81,7 @@ def test_wrong_use_is_told(folder, arguments, says, monkeypatch, capsys):
 def test_the_same_is_told_over_http(folder):
     with serving(folder) as server, wg.open(folder) as store:
         schema = server.get("/api/v1/models/a/b/schema").json()
-        assert schema == json.loads(run("quality", "a/b", "--store", folder, "--json").stdout)
+        assert schema == json.loads(called("quality", "a/b", "--store", folder, "--json").stdout)
         assert [column["name"] for column in schema["columns"]] == [one.name for one in store.schema("a/b").columns]
         first = server.get("/api/v1/rejected?model=a/b&limit=2").json()
         second = server.get(f"/api/v1/rejected?limit=2&after={first['next']}").json()
@@ -135,6 +135,6 @@ def test_a_column_says_what_is_done_to_it_before_it_is_written(tmp_path, monkeyp
             ("id", "hash"),
         )
     assert done["card"] == "hash"
-    shown = run("quality", "m", "--store", root, COLUMNS="200")
+    shown = called("quality", "m", "--store", root, COLUMNS="200")
     assert "before it is written" in shown.stdout
     assert "features.ssn" in shown.stdout

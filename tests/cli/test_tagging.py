@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 import watchglass as wg
+from tests.cli.calling import called
 from watchglass.capture import recorder
 
 
@@ -26,8 +25,7 @@ def folder(tmp_path):
 
 
 def run(folder, *words):
-    command = [sys.executable, "-c", "from watchglass.cli.main import main; main()", *words, "--store", str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return called(*words, "--store", folder)
 
 
 def told(folder, *words):
