@@ -9,7 +9,6 @@ from watchglass.alert.health import statuses
 from watchglass.alert.rounds import Round, due
 from watchglass.comparing import Comparing
 from watchglass.store import judgements
-from watchglass.store.artifacts.opened import Keeping
 from watchglass.store.asking.formats import write
 from watchglass.store.asking.latest import Cut, Page, latest
 from watchglass.store.asking.lookup import Prediction, look_up
@@ -23,7 +22,6 @@ from watchglass.store.labels.coverage import Asked, coverage
 from watchglass.store.labels.opened import Labelling
 from watchglass.store.life.backup import backup
 from watchglass.store.life.retention import Expired, expire
-from watchglass.store.lineage.opened import Lineage
 from watchglass.store.losses import losses
 from watchglass.store.models import require_model
 from watchglass.store.overview import Overview, overview
@@ -31,13 +29,13 @@ from watchglass.store.query import Question as Query
 from watchglass.store.query import ask
 from watchglass.store.questions.answering import QUESTIONS, answer, listed
 from watchglass.store.reader import close_reader
-from watchglass.store.runs.opened import Reviewing
 from watchglass.store.schemas.registered import schema_of
 from watchglass.store.schemas.rejections import rejections
 from watchglass.store.subjects.opened import Following
 from watchglass.store.transactions import connect
 from watchglass.store.tuning import document, set_setting, settings_of
 from watchglass.store.upkeep import Kept, keep
+from watchglass.tracing import Tracing
 
 if TYPE_CHECKING:
     import os
@@ -56,7 +54,7 @@ if TYPE_CHECKING:
     from watchglass.store.schemas.rejections import Rejections
 
 
-class Store(Keeping, Exchanging, Moving, Labelling, Reviewing, Lineage, Following, Comparing):
+class Store(Tracing, Exchanging, Moving, Labelling, Following, Comparing):
     """An open store: everything recorded in a folder, asked by question."""
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = False) -> None:

@@ -76,3 +76,15 @@ def test_an_unknown_name_is_said_with_the_nearest(folder, command):
     failed = told(folder, command, "modle")
     assert isinstance(failed.exception, UnknownName)
     assert "Did you mean 'model'" in str(failed.exception)
+
+
+def test_both_ways_are_drawn_into_a_file(folder, tmp_path):
+    assert told(folder, "trace", "rows", "--svg", tmp_path / "rows.svg").output == ""
+    drawn = (tmp_path / "rows.svg").read_text(encoding="utf-8")
+    assert drawn.startswith("<svg ")
+    for name in ("ingest", "rows", "clean", "model"):
+        assert f">{name}</text>" in drawn
+    assert told(folder, "trace", "rows", "--svg", "-").output == drawn
+    wrong = tmp_path / "wrong.svg"
+    assert isinstance(told(folder, "trace", "rwos", "--svg", wrong).exception, UnknownName)
+    assert not wrong.exists()

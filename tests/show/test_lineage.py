@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from watchglass.records import Read, Run
 from watchglass.show.lineage_drawing import ACROSS, Box, Line, drawn
-from watchglass.show.lineage_graph import around, gathered, graph, marked, run_key, version_key
+from watchglass.show.lineage_graph import around, gathered, graph, marked, nearest, run_key, version_key
 from watchglass.show.lineage_layout import columns, way
 from watchglass.show.lineage_list import DEEPEST, MOST, downstream, upstream
 from watchglass.store.lineage.impact import Impact
@@ -143,3 +143,27 @@ def test_readers_alike_stand_in_one_line():
     found = downstream(impact("m", steps, [Edge(one.id, "m", "v", "content", "a1") for _, one in steps], "v"))
     assert [(entry.run.component, entry.count) for entry in found.entries] == [("predict", 9), ("report", 1)]
     assert found.more == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30), st.integers(1, 12))
+def test_what_is_nearest_is_whole_steps_around_what_was_asked_for(pairs, most):
+    whole = graph(chain(20), None)
+    for start, end in pairs:
+        whole.join(run_key(f"r{start}"), run_key(f"r{end}"))
+    asked = run_key("r5")
+    found = nearest(whole, asked, most)
+    assert len(found.nodes) <= most
+    assert asked in found.nodes
+    assert all(start in found.nodes and end in found.nodes for start, end in found.arrows)
+    assert nearest(whole, asked, 1000) is whole
+    more = nearest(whole, asked, most + 1)
+    assert set(found.nodes) <= set(more.nodes)
+
+
+def test_a_way_below_the_last_box_lies_in_the_picture():
+    """An arrow over several columns goes by a place of its own, which may be the lowest."""
+    boxes = [Box(key, "run", "run", key, "", "", key) for key in "abcd"]
+    svg = drawn(boxes, [Line("a", "b"), Line("a", "c"), Line("b", "d"), Line("c", "d"), Line("a", "d")], "ways")
+    height = float(re.search(r'height="([\d.]+)"', svg)[1])
+    lows = [float(number) for path in re.findall(r'<path class="edge" d="([^"]+)"', svg) for number in re.findall(r"[\d.]+ ([\d.]+)", path)]  # fmt: skip
+    assert max(lows) < height

@@ -16,6 +16,10 @@ def served(tmp_path_factory):
     bench = Bench(root)
     bench.write("graph", [run("in/1", 0, writes=[("rows", "v1")])])
     bench.write("graph", [run(f"r{n}", 1 + n, reads=[("rows", "v1")], writes=["out"]) for n in range(5)])
+    bench.write(
+        "graph", [run("in/2", 20, writes=[("other rows", "v1")]), run("in/3", 21, writes=[("other rows", "v2")])]
+    )
+    bench.write("graph", [run("late", 30, reads=[("other rows", "v1")], writes=["of late"])])
     bench.close()
     with serving(root) as server:
         yield server
@@ -44,6 +48,24 @@ def test_impact_comes_by_page(served):
     )
     rest = get(served, "impact", of="rows", limit=3, after=page["next"], exact=True, predictions=False)
     assert ([one["id"] for _, one in rest["steps"]], rest["next"], rest["predictions"]) == (["r3", "r4"], None, None)
+
+
+def test_group_10_the_way_back_for_a_page_has_runs_components_stale_inputs_outputs_and_then_what_they_depend_on(served):
+    """mltrace's web_trace nests; here each run stands once, and the tree is read off the edges."""
+    page = httpx.get(f"{served.url}/lineage.json", params={"of": "out", "depth": 5}, timeout=60).json()
+    runs = {one["id"]: one for _, one in page["trace"]["steps"]}
+
+    def node(ident):
+        below = sorted(edge["producer"] for edge in page["trace"]["edges"] if edge["run"] == ident and edge["producer"])
+        outputs = sorted(one["name"] for one in runs[ident]["writes"])
+        return (ident, runs[ident]["component"], page["stale"].get(ident, 0), [*outputs, *map(node, below)])
+
+    assert node("r4") == ("r4", "r", 0, ["out", ("in/1", "in/", 0, ["rows"])])
+    late = httpx.get(f"{served.url}/lineage.json", params={"of": "late"}, timeout=60).json()
+    assert late["stale"] == {"late": 1}, "rows has a newer version when it began"
+    shown = httpx.get(f"{served.url}/lineage", params={"of": "late"}, timeout=60).text
+    assert "this run, 1 stale" in shown
+    assert shown.count('<ol class="tree">') == 2
 
 
 def test_what_is_unknown_or_cannot_be_is_said(served):

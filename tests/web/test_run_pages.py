@@ -7,6 +7,7 @@ import html
 import re
 from collections import Counter
 from types import SimpleNamespace
+from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
@@ -298,13 +299,48 @@ def test_lineage_draws_the_way_from_the_sources_to_what_came_of_it(told):
     assert "by name alone" in words
 
 
-def test_lineage_beyond_what_can_be_drawn_is_a_list(told, monkeypatch):
+def test_of_lineage_beyond_what_can_be_drawn_the_nearest_is_drawn_and_all_is_listed(told, monkeypatch):
     monkeypatch.setattr("watchglass.web.lineage_page.DRAWN", 5)
     page = told.browser.get(urls.lineage("model"))
-    assert '<svg viewBox="-1' not in page.text
+    assert re.search(r"Drawn are the 4 nearest of \d+; the list has all\.", said(page))
+    assert page.text.count('class="nd') == 4
     assert page.text.count('<ol class="tree">') == page.text.count("</li></ol>") >= 3
+    assert "As a list" not in said(page), "the list stands open"
     assert "7 runs of report" in said(page)
-    assert "more than the 5 that can be drawn" in said(page)
+    monkeypatch.setattr("watchglass.web.lineage_page.DRAWN", 3)
+    page = told.browser.get(urls.lineage("model"))
+    assert '<svg viewBox="-1' not in page.text
+    assert "more than the 3 that can be drawn" in said(page)
+
+
+def test_a_drawing_is_a_file_with_its_own_colours(told):
+    found = told.browser.get(urls.lineage("model", twin="svg"))
+    assert (found.status_code, found.headers["content-type"]) == (200, "image/svg+xml")
+    root = ET.fromstring(found.text)
+    words = " ".join(root.itertext())
+    assert "this artifact, flagged" in words
+    assert "#ad3a0c" in words, "its style"
+    assert "href" not in found.text
+    assert found.text.strip() == told.store.lineage_svg("model", depth=3).strip()
+    assert told.browser.get("/lineage.svg").status_code == 400
+    assert told.browser.get("/lineage.svg?of=modell").status_code == 404
+
+
+def test_an_unknown_name_gives_the_names_that_are_like_it_as_links(told):
+    for asked, name in (("modell", "model"), ("image", "clean_images"), ("CLEAN", "clean_images")):
+        page = told.browser.get("/lineage?of=" + asked)
+        assert page.status_code == 404
+        assert "Names like it" in said(page)
+        assert f'href="{urls.lineage(name)}"' in page.text
+    assert "Artifacts seen last" in said(told.browser.get("/lineage?of=zzzzzz"))
+
+
+def test_stale_runs_are_marked_in_the_drawing_and_in_the_list(told):
+    page = told.browser.get(urls.lineage(told.ids["late"]))
+    assert "this run, 1 stale" in said(page)
+    assert "Stale inputs had a newer version" in said(page)
+    assert told.browser.get(urls.lineage(told.ids["late"], twin="json")).json()["stale"] == {told.ids["late"]: 1}
+    assert "stale" not in said(told.browser.get(urls.lineage("clean_images"))).lower()
 
 
 def test_what_was_only_read_has_nothing_upstream(told):

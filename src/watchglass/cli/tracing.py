@@ -14,6 +14,8 @@ from watchglass.cli.printing import json_option, print_json, print_table, store_
 from watchglass.show.words import moment
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from watchglass.records import Run
     from watchglass.store.lineage.impact import Impact
     from watchglass.store.lineage.steps import Edge
@@ -24,17 +26,25 @@ DEEP = 40
 MANY = 500
 version_option = click.option("--version", default=None, help="Of this version of the name; else of the newest.")
 depth_option = click.option("--depth", type=click.IntRange(min=0), default=None, help="At most so many hops.")
+svg_option = click.option("--svg", "drawn", type=click.File("w", encoding="utf-8", lazy=True), default=None, metavar="FILE", help="Draw both ways into an SVG file, - is the terminal, instead.")  # fmt: skip
 
 
 @click.command()
 @click.argument("name")
 @version_option
 @depth_option
+@svg_option
 @store_option
 @json_option
-def trace(name: str, version: str | None, depth: int | None, path: str | None, *, as_json: bool) -> None:
+def trace(
+    name: str, version: str | None, depth: int | None, drawn: TextIO | None, path: str | None, *, as_json: bool
+) -> None:
     """Follow an output, by its name, or a run, by its id, back to all that it was made of."""
     with wg.open(path) as store:
+        if drawn is not None:
+            text = store.lineage_svg(name, version, depth)  # before the file is opened: a wrong name leaves none
+            drawn.write(text)
+            return
         found = store.trace(name, version, depth)
     if as_json:
         print_json(found)

@@ -23,15 +23,22 @@ _PASS = 20
 _HEAD = 24
 _ROUND, _CORNER = HEIGHT / 2, 6
 _LINES = (17, 34, 51)
+Look = Literal["", "self", "bad", "warm", "stale"]
 LETTERS = 19
 _SMALL_LETTERS = 24
+_LOOKS = """
+text{font:12px "Noto Sans","Liberation Sans",Arial,sans-serif;fill:#566169}.nn{font-size:13px;font-weight:600;fill:#1b2225}
+.nr,.nm{fill:#fff;stroke:#c3cbd0}.na{fill:#f1f3f2;stroke:#c3cbd0}.nm{stroke-dasharray:3 3}.edge,.ah{fill:none;stroke:#7f8c95;stroke-width:1.5}
+.edge.by{stroke-dasharray:4 4}.edge.hot,.ah.hot{stroke:#ad3a0c}rect.self,rect.asked{stroke:#1b2225;stroke-width:2}
+rect.warm{stroke:#ad3a0c}rect.bad{stroke:#ad3a0c;stroke-width:2}.nd.bad .nk{fill:#ad3a0c}.nd.stale .nk:first-of-type{fill:#94610a}
+""".replace("\n", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
     """A node as it is drawn: three lines, an address, and how it looks.
 
-    `look` is self for what was asked for, bad for what is wrong, warm for what came of that.
+    `look` is self for what was asked for, bad for what is wrong, warm for what came of that, stale for a run of stale inputs.
     """
 
     key: str
@@ -41,7 +48,7 @@ class Box:
     detail: str
     link: str
     title: str
-    look: Literal["", "self", "bad", "warm"] = ""
+    look: Look = ""
     head: str = ""
     asked: bool = False
 
@@ -74,11 +81,19 @@ def drawn(boxes: Sequence[Box], lines: Sequence[Line], label: str) -> str:
     arrows = "".join(_arrow(line, plan) for line in sorted(lines, key=lambda line: line.hot))
     nodes = "".join(_node(by_key[key], plan) for column in placed for key in column if key in by_key)
     heads = "".join(_head(column, by_key, plan) for column in placed)
-    width, height = _n(max(plan.width, ACROSS) + 2), _n(plan.height + 2)
+    below = 18 if any(_leads_back(line, plan) for line in lines) else 0
+    width, height = _n(max(plan.width, ACROSS) + 2), _n(plan.height + below + 2)
     return (
         f'<svg viewBox="-1 0 {width} {height}" width="{width}" height="{height}" '
         f'role="group" aria-label="{escape(label)}" class="lin">{arrows}{nodes}{heads}</svg>'
     )
+
+
+def as_file(svg: str) -> str:
+    """Make a file of a drawing, which has its colours and a ground of its own: in a page the stylesheet has them."""
+    ground = '<rect x="-1" width="100%" height="100%" fill="#fafaf8"/>'
+    head, _, rest = svg.partition(">")
+    return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{_LOOKS}</style>{ground}{rest}\n'
 
 
 def _plan(placed: Sequence[Sequence[str]], boxes: Mapping[str, Box]) -> _Plan:
@@ -93,7 +108,8 @@ def _plan(placed: Sequence[Sequence[str]], boxes: Mapping[str, Box]) -> _Plan:
             at[key] = (number, top + (HEIGHT / 2 if key in boxes else room / 2))
             top += room
     wide = step * (len(placed) - 1) + WIDTH if placed else WIDTH
-    return _Plan(tuple(step * number for number in range(len(placed))), at, wide, _HEAD + most - (_ROW - HEIGHT) + 2)
+    low = max((y + (HEIGHT / 2 if key in boxes else 1) for key, (_, y) in at.items()), default=_HEAD + HEIGHT)
+    return _Plan(tuple(step * number for number in range(len(placed))), at, wide, low + 2)
 
 
 def _head(column: Sequence[str], boxes: Mapping[str, Box], plan: _Plan) -> str:
@@ -113,12 +129,16 @@ def _step(count: int) -> float:
     return WIDTH + min(max(free, _LEAST_GAP), _MOST_GAP)
 
 
+def _leads_back(line: Line, plan: _Plan) -> bool:
+    return line.start in plan.at and line.end in plan.at and plan.at[line.end][0] <= plan.at[line.start][0]
+
+
 def _arrow(line: Line, plan: _Plan) -> str:
     if line.start not in plan.at or line.end not in plan.at or line.start == line.end:
         return ""
     (first, y), (last, end) = plan.at[line.start], plan.at[line.end]
     x, tip = plan.lefts[first] + WIDTH, plan.lefts[last] - 1
-    if last <= first:  # an arrow of a circle leads back, below
+    if _leads_back(line, plan):  # an arrow of a circle leads back, below
         low = max(y, end) + HEIGHT / 2 + 16
         x, tip = x - WIDTH / 2, tip - 4
         path = f"M{_n(x)} {_n(y + HEIGHT / 2)}C{_n(x)} {_n(low)} {_n(tip - 24)} {_n(low)} {_n(tip - 4)} {_n(end)}"

@@ -182,6 +182,23 @@ def gathered(found: Graph, asked: str, least: int = 4) -> Graph:
     return made
 
 
+def nearest(found: Graph, asked: str, most: int) -> Graph:
+    """Keep what is nearest to what was asked for, as many whole steps of the way as are at most so many nodes."""
+    if len(found.nodes) <= most:
+        return found
+    beside: dict[str, list[str]] = {}
+    for start, end in found.arrows:
+        beside.setdefault(start, []).append(end)
+        beside.setdefault(end, []).append(start)
+    kept: set[str] = set()
+    step = {asked} & set(found.nodes)
+    while step and len(kept) + len(step) <= most:
+        kept |= step
+        step = {other for key in step for other in beside.get(key, ())} - kept
+    nodes = {key: node for key, node in found.nodes.items() if key in kept}
+    return Graph(nodes, {pair: arrow for pair, arrow in found.arrows.items() if kept.issuperset(pair)})
+
+
 def around(run: Run, trace: Trace, impact: Impact, most: int) -> Graph:
     """Draw one step up and one down of a run: what it read and who made it, what it wrote, who read that and wrote what.
 

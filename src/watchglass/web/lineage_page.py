@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
 from watchglass.errors import BadInput, UnknownName
 from watchglass.show import words
-from watchglass.show.lineage_graph import gathered, graph, run_key
+from watchglass.show.lineage_graph import nearest
 from watchglass.show.lineage_list import downstream, upstream
 from watchglass.show.run_words import LOOKS, component, listed, named, short
+from watchglass.tracing import DRAWN, both_ways, facts, lineage_svg, stale_in
 from watchglass.web import urls
-from watchglass.web.lineage_view import drawing, versions, wrong_in
+from watchglass.web.lineage_view import drawing
 from watchglass.web.pages import emphasised, json, page
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from markupsafe import Markup
 
     from watchglass.show.lineage_graph import Graph
-    from watchglass.store.lineage.impact import Impact
-    from watchglass.store.lineage.trace import Trace
+    from watchglass.tracing import Ways
     from watchglass.web.reads import Reads
 
-DRAWN: Final = 60
-"""Nodes that are drawn at most; of more there is the list."""
 DEPTHS: Final = (1, 2, 3, 5, 10, 20)
 DEPTH: Final = 3
-READERS: Final = 100
+NAMES: Final = 24
 _DEEPEST: Final = 100
 _WRONG: Final = {"failed": "failed", "crashed": "crashed", "flagged": "is flagged", "quarantined": "is in quarantine"}
 _Depth = Annotated[int, Query(ge=1, le=_DEEPEST)]
@@ -39,77 +40,83 @@ def router(store: Reads) -> APIRouter:
 
     @routes.get("/lineage")
     def lineage(of: str = "", version: str = "", depth: _Depth = DEPTH) -> Response:
-        return page(store, "lineage.html", shown(store, of.strip(), version.strip() or None, depth))
+        of, given = of.strip(), version.strip() or None
+        if not of:
+            return page(store, "lineage.html", _unasked(store, of, given, depth))
+        try:
+            return page(store, "lineage.html", shown(store, of, given, depth))
+        except UnknownName as error:
+            return page(store, "lineage.html", {**_unasked(store, of, given, depth), "unknown": str(error)}, 404)
 
     @routes.get("/lineage.json")
     def lineage_json(of: str = "", version: str = "", depth: _Depth = DEPTH) -> Response:
-        if not of.strip():
-            message = "of is missing: the id of a run or the name of an artifact would do"
-            raise BadInput(message)
-        trace, impact = both(store, of.strip(), version.strip() or None, depth)
-        return json({"trace": trace, "impact": impact})
+        found = both_ways(store, _named(of), version.strip() or None, depth, predictions=True)
+        return json({"trace": found.trace, "impact": found.impact, "stale": stale_in(store, found)})
+
+    @routes.get("/lineage.svg")
+    def lineage_file(of: str = "", version: str = "", depth: _Depth = DEPTH) -> Response:
+        drawn = lineage_svg(store, _named(of), version.strip() or None, depth)
+        return Response(drawn, media_type="image/svg+xml")
 
     return routes
 
 
-def both(store: Reads, of: str, version: str | None, depth: int) -> tuple[Trace | None, Impact]:
-    """Walk up and down; what was only ever read has nothing upstream. Raises `UnknownName`."""
-    impact = store.impact(of, version, depth, limit=READERS, predictions=False)
-    try:
-        start = of if impact.run is not None else None
-        trace = store.trace(of, None if start else version or impact.version, depth)
-    except UnknownName:
-        trace = None
-    return trace, impact
+def _named(of: str) -> str:
+    if of.strip():
+        return of.strip()
+    message = "of is missing: the id of a run or the name of an artifact would do"
+    raise BadInput(message)
+
+
+def _asking(of: str, version: str | None, depth: int) -> dict[str, object]:
+    return {"of": of, "version": version, "depth": depth, "depths": sorted({*DEPTHS, depth}), "unknown": "", "LOOKS": LOOKS, "short": short, "component_words": component, "named": named}  # fmt: skip
+
+
+def _unasked(store: Reads, of: str, version: str | None, depth: int) -> dict[str, object]:
+    """Gather what the page shows where nothing is found: how one asks, and names that would do, the nearest first."""
+    names = dict.fromkeys(one.name for one in store.artifacts(limit=200).artifacts)
+    near = [name for name in names if of.casefold() in name.casefold()] if of else []
+    near += [name for name in get_close_matches(of, names, n=6) if name not in near] if of else []
+    return {**_asking(of, version, depth), "asked": False, "near": bool(near), "names": (near or list(names))[:NAMES]}
 
 
 def shown(store: Reads, of: str, version: str | None, depth: int) -> dict[str, object]:
-    """Gather what the page shows; without a name, how one is asked for."""
-    facts: dict[str, object] = {"of": of, "version": version, "depth": depth, "depths": sorted({*DEPTHS, depth}), "LOOKS": LOOKS, "short": short, "component_words": component, "named": named}  # fmt: skip
-    if not of:
-        names = dict.fromkeys(one.name for one in store.artifacts(limit=200).artifacts)
-        return {**facts, "asked": False, "names": list(names)[:24]}
-    trace, impact = both(store, of, version, depth)
-    whole = graph(trace, impact)
-    asked = _asked(whole, impact)
-    found = gathered(whole, asked)
-    count = len(found.nodes)
+    """Gather what the page shows of a thing; raises `UnknownName`."""
+    found = both_ways(store, of, version, depth, predictions=True)
+    impact, count = found.impact, len(found.graph.nodes)
+    near, stale = nearest(found.graph, found.asked, DRAWN), stale_in(store, found)
     return {
-        **facts,
+        **_asking(of, version, depth),
         "asked": True,
         "run": impact.run,
         "shown_version": impact.version,
-        "lead": _lead(trace, impact, depth),
+        "lead": _lead(found, depth),
         "count": count,
         "most": DRAWN,
-        **(_drawn(store, found, asked) if count <= DRAWN else {"graph": None}),
-        "up": None if trace is None else upstream(trace),
+        "cut": len(near.nodes) if len(near.nodes) < count else 0,
+        "stale": stale,
+        **(_drawn(store, near, found.asked, stale) if len(near.nodes) > 1 or count == 1 else {"graph": None}),
+        "up": None if found.trace is None else upstream(found.trace),
         "down": downstream(impact),
         "impact": impact,
         "twin_address": urls.lineage(of, version, depth=depth, twin="json"),
+        "file_address": urls.lineage(of, version, depth=depth, twin="svg"),
     }
 
 
-def _asked(found: Graph, impact: Impact) -> str:
-    """Give the key of what was asked for."""
-    if impact.run is not None:
-        return run_key(impact.run)
-    same = (key for key, node in found.nodes.items() if (node.kind, node.name, node.version) == ("artifact", impact.of, impact.version))  # fmt: skip
-    return next(same, "")
-
-
-def _drawn(store: Reads, found: Graph, asked: str) -> dict[str, object]:
-    about = versions(store, found)
-    wrong = wrong_in(store, found, about)
+def _drawn(store: Reads, near: Graph, asked: str, stale: Mapping[str, int]) -> dict[str, object]:
+    known = facts(store, near, stale)
     return {
-        "graph": drawing(found, wrong, about, asked),
-        "wrong": [_WRONG[one] for one in _WRONG if any(one in said for said in wrong.values())],
-        "more": any(node.kind == "more" for node in found.nodes.values()),
+        "graph": drawing(near, known, asked),
+        "wrong": [_WRONG[one] for one in _WRONG if any(one in said for said in known.wrong.values())],
+        "dashed": any(one.rule in ("time", "declared") for one in near.arrows.values()),
+        "more": any(node.kind == "more" for node in near.nodes.values()),
     }
 
 
-def _lead(trace: Trace | None, impact: Impact, depth: int) -> Markup:
+def _lead(found: Ways, depth: int) -> Markup:
     """Say how much lies upstream and downstream within the depth."""
+    trace, impact = found.trace, found.impact
     maker = None if trace is None else next((run for hops, run in trace.steps if hops == 0), None)
     if impact.run is None:
         subject = named(impact.of, impact.version)
@@ -122,4 +129,7 @@ def _lead(trace: Trace | None, impact: Impact, depth: int) -> Markup:
     hops = words.counted(depth, "hop")
     said = f"{subject} {made}. Within {hops} {words.counted(max(up, 0), 'run')} upstream and {least}{words.counted(impact.runs, 'run')} downstream"
     models = listed([f"{model}, version {version}" for model, version in impact.models])
-    return emphasised(f"{said}{f'; it reached the model {models}' if models else ''}.", [subject, models])
+    reached = [f"the model {models}"] if models else []
+    reached += [least + words.counted(impact.predictions, "prediction")] if impact.predictions else []
+    came = f"; it reached {' and '.join(reached)}" if reached else ""
+    return emphasised(f"{said}{came}.", [subject, models])

@@ -12,12 +12,14 @@ from fastapi import APIRouter, Response
 from watchglass.errors import UnknownName
 from watchglass.show import run_changes as changes
 from watchglass.show.durations import chart
+from watchglass.show.lineage_boxes import Facts
 from watchglass.show.lineage_graph import around, run_key
 from watchglass.show.run_story import Around, lead
 from watchglass.show.run_words import LOOKS, component, listed, short, took, value
+from watchglass.tracing import FLAGS, versions, wrong_in
 from watchglass.web import run_view as view
 from watchglass.web import urls
-from watchglass.web.lineage_view import FLAGS, drawing, versions, wrong_in
+from watchglass.web.lineage_view import drawing
 from watchglass.web.pages import emphasised, json, page
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ def shown(store: Reads, found: Known) -> dict[str, object]:
         "took": took,
         "lead": emphasised(said, phrases),
         "incidents": [one.id for one in incidents],
-        "graph": drawing(graph, wrong, about, run_key(run.id), new=new),
+        "graph": drawing(graph, Facts(wrong, about, new=new), run_key(run.id)),
         "wrong": bool(wrong),
         "before": found.summary,
         "rows": rows,

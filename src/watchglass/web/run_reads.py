@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, overload
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from watchglass.records import Time
     from watchglass.store.lineage.flags import Flag, Flags
     from watchglass.store.lineage.review import Review
@@ -95,6 +97,10 @@ class RunReads(Protocol):
         after: str | None = None,
     ) -> Staleness | Stalenesses:
         """Judge the inputs of a run, of the newest that wrote an output, or of every component; raises `UnknownName`, `BadInput`."""
+        ...
+
+    def stale_counts(self, runs: Sequence[str]) -> dict[str, int]:
+        """Count the inputs of runs that were stale when these began."""
         ...
 
     def flag(self, name: str, version: str | None = None, note: str | None = None, who: str | None = None) -> Flag:

@@ -115,7 +115,7 @@ def shown(store: Reads, wanted: Filters, after: str | None) -> dict[str, object]
     asked = wanted.asked()
     found = wanted.page(store, after)
     known = store.components(limit=COMPONENTS).components
-    lines = listed(found.runs, stale_of(store, found))
+    lines = listed(found.runs, store.stale_counts([run.id for run in found.runs]))
     return {
         "asked": asked,
         "lines": lines,
@@ -129,25 +129,6 @@ def shown(store: Reads, wanted: Filters, after: str | None) -> dict[str, object]
         "twin_address": urls.runs({**asked, "after": after}, twin="json"),
         "empty": not known,
     }
-
-
-def stale_of(store: Reads, found: Runs) -> dict[str, int]:
-    """Count the stale inputs of the runs of a page, component by component, in the stretch of time that the page covers."""
-    stretches: dict[str, list[datetime]] = {}
-    for run in found.runs:
-        stretches.setdefault(run.component, []).append(run.started)
-    counted: dict[str, int] = {}
-    for name, starts in stretches.items():
-        place = _just_after(found.runs, name)
-        history = store.history(name, len(starts), place, min(starts))
-        counted |= {run.id: run.stale for run in history.runs}
-    return counted
-
-
-def _just_after(runs: Sequence[RunSummary], name: str) -> str | None:
-    """Give the place right before the newest run of a component on a page: that run is the first after it."""
-    first = next(run for run in runs if run.component == name)
-    return f"{round(first.started.timestamp() * 1e6)}~{first.id}\U0010ffff"
 
 
 def _line(run: RunSummary | PastRun, component: str, stale: int) -> Line:

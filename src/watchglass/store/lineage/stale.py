@@ -121,6 +121,13 @@ def stalenesses(
     return Stalenesses(found, listed[limit - 1] if len(listed) > limit else None)
 
 
+def stale_counts(folder: Folder, engine: Engine, runs: Sequence[str]) -> dict[str, int]:
+    """Count, of each of some runs, the inputs that were stale when it began."""
+    take_in(folder, engine)
+    with engine.connect() as connection:
+        return stale_inputs(connection, runs, rules_of())
+
+
 def stale_inputs(connection: Connection, runs: Sequence[str], rules: Rules) -> dict[str, int]:
     """Count, of each run, the inputs that were stale themselves when it began."""
     found = beside(connection, runs)

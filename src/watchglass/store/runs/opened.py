@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, overload
 
 from watchglass.store.lineage.flags import Flag, Flags, flag, flags, unflag
 from watchglass.store.lineage.review import SAMPLE, Review, review
-from watchglass.store.lineage.stale import Staleness, Stalenesses, rules_of, staleness, stalenesses
+from watchglass.store.lineage.stale import Staleness, Stalenesses, rules_of, stale_counts, staleness, stalenesses
 from watchglass.store.runs.comparing import RunDiff, diff
 from watchglass.store.runs.components import Components, components
 from watchglass.store.runs.durations import MOST, Durations, durations
@@ -18,7 +18,7 @@ from watchglass.store.runs.state import State, state
 from watchglass.store.runs.state_changes import StateDiff, state_diff
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
     from sqlalchemy.engine import Engine
@@ -134,6 +134,10 @@ class Reviewing:
         if of is None:
             return stalenesses(self._folder, self._engine, rules, limit=limit, after=after)
         return staleness(self._folder, self._engine, of, rules)
+
+    def stale_counts(self, runs: Sequence[str]) -> dict[str, int]:
+        """Count, of each of some runs, the inputs that were stale when it began, by the rules of `stale`."""
+        return stale_counts(self._folder, self._engine, runs)
 
     def flag(self, name: str, version: str | None = None, note: str | None = None, who: str | None = None) -> Flag:
         """Say that an output is wrong: a version of it, or the newest. Raises `UnknownName` for one that nobody wrote, `StoreError`."""
