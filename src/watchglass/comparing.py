@@ -165,7 +165,7 @@ class Comparing:
 def compared(counted: Counted, false: float = FALSE) -> Comparison:
     """Judge what was counted, and say it in words."""
     found = compare_columns(counted.pairs, counted.odd, false=false)
-    told = tuple(replace(column, sentence=sentence(column)) for column in found)
+    told = tuple(replace(column, sentence=sentence(column, counted.blocks)) for column in found)
     return Comparison(
         headline(told),
         parting(counted.blocks),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import numpy as np
 from scipy.special import ndtri
 
-from watchglass.monitor.designed import benjamini_hochberg, of_missing, of_numbers, of_values, tested
+from watchglass.monitor.designed import benjamini_hochberg, of_missing, of_numbers, of_values, score_test
 from watchglass.monitor.distances import binned, jensen_shannon, kolmogorov, psi, spread, wasserstein
 from watchglass.monitor.overlaid import of_numbers as number_bars
 from watchglass.monitor.overlaid import of_values as value_bars
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from watchglass.monitor.designed import Tested
+    from watchglass.monitor.designed import Scored
     from watchglass.monitor.distances import Spread
     from watchglass.profile.sides import Kind, Numbers, Odd, Pair, Side, Values
     from watchglass.records import Histogram
@@ -118,7 +118,7 @@ def _compared(pair: Pair, columns: int, false: float) -> ColumnComparison:
     if unknown is not None and not _missing_tells(sides):
         return ColumnComparison(pair.name, pair.kind, "unknown", unknown, 0.0, parts[0], parts[1])
     tests = [] if unknown is not None else _tests(pair)
-    missing = tested(of_missing(*sides))
+    missing = score_test(of_missing(*sides))
     every = [test.p for test in tests] + ([missing.p] if missing is not None else [])
     own = min(1.0, min(every) * len(every)) if every else 1.0
     deff = max([test.deff for test in tests], default=_NAN if missing is None else missing.deff)
@@ -160,7 +160,7 @@ def _missing_counts(sides: tuple[Side, Side]) -> tuple[NDArray[np.int64], NDArra
     return one, other
 
 
-def _all_worth(sides: tuple[Side, Side], missing: Tested | None) -> tuple[float, float]:
+def _all_worth(sides: tuple[Side, Side], missing: Scored | None) -> tuple[float, float]:
     deff = 1.0 if missing is None else missing.deff
     return sides[0].rows / deff, sides[1].rows / deff
 
@@ -185,12 +185,12 @@ def _unknown(sides: tuple[Side, Side]) -> str | None:
     return None
 
 
-def _tests(pair: Pair) -> list[Tested]:
+def _tests(pair: Pair) -> list[Scored]:
     found = []
     if pair.numbers is not None:
-        found.append(tested(of_numbers(pair.numbers)))
+        found.append(score_test(of_numbers(pair.numbers)))
     if pair.values is not None:
-        found.append(tested(of_values(pair.values.reference, pair.values.current)))
+        found.append(score_test(of_values(pair.values.reference, pair.values.current)))
     return [test for test in found if test is not None]
 
 

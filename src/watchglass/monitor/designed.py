@@ -32,7 +32,7 @@ LEAST: Final = 5.0
 MOST: Final = 50
 
 
-class Tested(NamedTuple):
+class Scored(NamedTuple):
     """A test's statistic over its degrees of freedom, its p-value, and how many rows count as one."""
 
     statistic: float
@@ -95,7 +95,7 @@ def _blocks(reference: Side, current: Side) -> tuple[Floats, Floats]:
     return reference.blocks.astype(np.float64), current.blocks.astype(np.float64)
 
 
-def tested(matter: Matter) -> Tested | None:
+def score_test(matter: Matter) -> Scored | None:
     """Test whether two tables' counts differ by more than sampling; None where there is nothing to test.
 
     Raises nothing: a side without rows, or counts that are all in one bin, give None.
@@ -113,13 +113,16 @@ def tested(matter: Matter) -> Tested | None:
     freedom = min(freedom, float(rank))
     scaled = statistic / (rank * deff)
     p = fdtrc(freedom, left, scaled) if math.isfinite(left) else chdtrc(freedom, scaled * freedom)
-    return Tested(scaled, freedom, float(p), deff)
+    return Scored(scaled, freedom, float(p), deff)
 
 
 def _inverse(together: Floats, scores: Floats) -> tuple[Floats, int]:
-    """Invert the variance of one row's scores, as far as it has one."""
+    """Invert the variance of one row's scores, as far as it has one; that of indicators is known without."""
     share = together / max(together.sum(), 1.0)
     mean = share @ scores
+    if np.array_equal(scores.sum(axis=1), np.ones(len(scores))) and np.isin(scores, (0.0, 1.0)).all():
+        there = mean > 0
+        return np.diag(np.divide(1.0, mean, out=np.zeros_like(mean), where=there)), int(there.sum()) - 1
     variance = (scores * share[:, None]).T @ scores - np.outer(mean, mean)
     values, vectors = np.linalg.eigh(variance)
     there = values > 1e-10 * max(float(values[-1]), 1e-300) if values[-1] > 0 else np.zeros(len(values), dtype=bool)

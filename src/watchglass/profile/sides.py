@@ -9,9 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import numpy as np
+
+from watchglass.profile.grid import coarse_bins, keys_of
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    from watchglass.profile.columns import Frame
+    from watchglass.profile.counting import Places
 
 Kind: TypeAlias = Literal["number", "category", "boolean", "text", "time"]
 Unit: TypeAlias = Literal["days", "hours", "rows"]
@@ -95,3 +101,37 @@ class Odd:
     name: str
     what: Literal["gone", "new", "retyped", "unknown"]
     because: str
+
+
+def count_twice(
+    values: NDArray[np.float64], frame: Frame, blocks: Places
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count numbers, NaN where one is missing: all together by bucket, and block by block in coarse bins, missing ones last.
+
+    Gives the occupied buckets, their counts, and the counts (W, C + 1).
+
+    >>> from watchglass.profile.columns import Frame
+    >>> from watchglass.profile.counting import Places
+    >>> found = count_twice(np.array([1.0, 1.0, np.nan]), Frame(0.0, 1.0, ()), Places(np.array([0, 1, 1]), 2))
+    >>> found[1].tolist(), found[2].tolist()
+    ([2], [[1, 0], [1, 1]])
+    """
+    width = len(frame.edges) + 2
+    keys, missing = keys_of(values, frame.centre)
+    if not len(keys):
+        none = np.zeros(0, dtype=np.int64)
+        return none, none, np.zeros((blocks.size, width), dtype=np.int64)
+    low = int(keys.min())
+    codes = np.subtract(keys, low, dtype=np.intp)
+    last = int(codes.max()) + 1
+    if missing.any():
+        codes[missing] = last
+    counts = np.bincount(codes, minlength=last + 1)
+    found = np.flatnonzero(counts[:last])
+    table = np.full(last + 1, width - 1, dtype=np.intp)
+    table[found] = coarse_bins(found + low, np.asarray(frame.edges, dtype=np.int64))
+    bins = table.take(codes)
+    if blocks.of_row is not None:
+        bins += blocks.of_row * width
+    coarse = np.bincount(bins, minlength=blocks.size * width)
+    return found + low, counts[found].astype(np.int64), coarse.reshape(blocks.size, width).astype(np.int64)

@@ -20,14 +20,15 @@ MOST_OF: Final = 0.6
 WIDER: Final = 1.1
 NAMED: Final = 5
 LONG: Final = 40
+SORTED: Final = "; the rows lie sorted by it, which hides a move: name a column of time, or shuffle them"
 
 
-def sentence(column: ColumnComparison) -> str:
+def sentence(column: ColumnComparison, blocks: Blocks) -> str:
     """Say what was found of a column, the effect first."""
     if column.found not in ("moved", "steady"):
         return column.sentence
     if column.found == "steady":
-        return _steady(column)
+        return _steady(column) + (SORTED if _is_sorted(column, blocks) else "")
     parts = []
     if not math.isnan(column.values_p) and 2 * column.values_p <= SURE:
         parts.append(_values(column) if column.unit == "share" else _numbers(column))
@@ -37,6 +38,14 @@ def sentence(column: ColumnComparison) -> str:
         parts.append(_missing(column) if column.missing_p < column.values_p else _values(column) if column.unit == "share" else _numbers(column))  # fmt: skip
     told = "; ".join(parts)
     return f"{told}: surely more than sampling"
+
+
+def _is_sorted(column: ColumnComparison, blocks: Blocks) -> bool:
+    """Say whether nearly all that a column varies by lies between neighbouring stretches of rows."""
+    if blocks.unit != "rows" or math.isnan(column.design_effect):
+        return False
+    sides = zip(_parts(column), (blocks.reference, blocks.current), strict=True)
+    return column.design_effect > min(part.rows / max(count, 1) for part, count in sides) / 2 > 1
 
 
 def value_of(value: float, kind: str | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from watchglass.errors import BadInput
 from watchglass.profile.sides import Blocks
 from watchglass.store.history import moment_of
+from watchglass.store.quoting import identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -100,8 +101,11 @@ def _readable(tables: tuple[Opened, Opened], sides: tuple[Parting, ...], name: s
 
 
 def _by_time(connection: duckdb.DuckDBPyConnection, table: Opened, name: str, length: int) -> Parting:
-    at = moment_of(name, dict(table.columns)[name]).replace("CAST(", "TRY_CAST(").replace("TRY_TRY_", "TRY_")
-    expression = f"TRY(epoch_us({at}) // {length})"
+    kind = dict(table.columns)[name]
+    at = moment_of(name, kind).replace("CAST(", "TRY_CAST(")
+    expression = (
+        f"TRY(epoch_us({at}) // {length})" if kind != "TIMESTAMP" else f"TRY(epoch_us({identifier(name)}) // {length})"
+    )
     found = connection.execute(f"SELECT {expression} AS tick, count(*) FROM {table.source} GROUP BY tick").fetchall()
     ticks = np.array(sorted(tick for tick, _ in found if tick is not None), dtype=np.int64)
     untimed = sum(rows for tick, rows in found if tick is None)

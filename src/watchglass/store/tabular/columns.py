@@ -11,6 +11,7 @@ from watchglass.errors import BadInput
 from watchglass.profile.columns import Frame, frame_of
 from watchglass.profile.sides import Odd
 from watchglass.store.quoting import identifier
+from watchglass.store.tabular.hashes import Known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,25 +22,25 @@ if TYPE_CHECKING:
     from watchglass.profile.sides import Kind
     from watchglass.store.tabular.opened import Opened
 
+MANY: Final = 100_000  # of more values the commonest are estimated, which takes little memory
 FEW: Final = 1000
 """A text of more values is counted by its lengths and its commonest values."""
 TOP: Final = 100
-SAMPLES: Final = 4
-SAMPLE: Final = 4096
+SAMPLES: Final = 3
+SAMPLE: Final = 2048
 _NOWHERE: Final = Frame(0.0, 1.0, ())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """How a column is counted: numbers in a `frame`, values by the hashes of `values`, which are sorted as `hashes` are by `order`."""
+    """How a column is counted: numbers in a `frame`, values by their hashes."""
 
     name: str
     kind: Kind
     frame: Frame | None = None
     values: tuple[str, ...] = ()
     whole: bool = False
-    hashes: NDArray[np.uint64] | None = None
-    order: NDArray[np.intp] | None = None
+    hashes: Known | None = None
 
 
 def chosen(tables: tuple[Opened, Opened], wanted: Sequence[str] | None, time: str | None) -> list[str]:
@@ -116,11 +117,13 @@ def _any(connection: duckdb.DuckDBPyConnection, table: Opened, name: str) -> boo
     return connection.execute(query).fetchone() is not None
 
 
-def value_of(name: str, kind: Kind) -> str:
-    """Write the number that a column's value, or the length of a text, is."""
+def value_of(name: str, kind: Kind, plain: bool = False) -> str:  # noqa: FBT001, FBT002 - one place
+    """Write the number that a column's value, or the length of a text, is; a `plain` column is one already."""
     column = identifier(name)
     if kind == "time":
         return f"TRY(epoch_us(TRY_CAST({column} AS TIMESTAMP)) / 1e6)::DOUBLE"
+    if plain:
+        return column
     return f"length({column}::VARCHAR)::DOUBLE" if kind == "text" else f"TRY_CAST({column} AS DOUBLE)"
 
 
@@ -177,29 +180,27 @@ def _first(connection: duckdb.DuckDBPyConnection, table: Opened, name: str, kind
 
 def _texts(connection: duckdb.DuckDBPyConnection, tables: tuple[Opened, Opened], name: str) -> Column:
     """List a column's values, the reference's first, each side's commonest first; of many only the commonest."""
-    column = identifier(name)
-    few = all(
-        (connection.execute(f"SELECT approx_count_distinct({column}::VARCHAR) FROM {table.source}").fetchone() or (0,))[
-            0
-        ]
-        <= FEW
+    column = f"{identifier(name)}::VARCHAR"
+    different = [
+        int((connection.execute(f"SELECT approx_count_distinct({column}) FROM {table.source}").fetchone() or (0,))[0])
         for table in tables
-    )
-    listed = [_values(connection, table, column, few=few) for table in tables]
-    values = tuple(dict.fromkeys([*listed[0], *listed[1]]))
-    rows = connection.execute("SELECT v, hash(v) FROM (SELECT unnest(?::VARCHAR[]) AS v)", [list(values)]).fetchall()
-    hashes = np.array([found for _, found in rows], dtype=np.uint64)
-    order = np.argsort(hashes)
+    ]
+    few = max(different) <= FEW
+    listed = [
+        _values(connection, table, column, (2 * FEW if few else TOP, many))
+        for table, many in zip(tables, different, strict=True)
+    ]
+    values = list(dict.fromkeys([*listed[0], *listed[1]]))
+    rows = connection.execute("SELECT v, hash(v) FROM (SELECT unnest(?::VARCHAR[]) AS v)", [values]).fetchall()
     kind: Kind = "category" if few else "text"
-    return Column(name, kind, None, tuple(text for text, _ in rows), True, hashes[order], order)
+    return Column(name, kind, None, tuple(text for text, _ in rows), True, Known.of([found for _, found in rows]))
 
 
-def _values(connection: duckdb.DuckDBPyConnection, table: Opened, column: str, *, few: bool) -> list[str]:
-    if few:
-        query = (
-            f"SELECT {column}::VARCHAR AS v FROM {table.source} WHERE v IS NOT NULL GROUP BY v"
-            f" ORDER BY count(*) DESC, v LIMIT {2 * FEW}"
-        )
-        return [row[0] for row in connection.execute(query).fetchall()]
-    row = connection.execute(f"SELECT approx_top_k({column}::VARCHAR, {TOP}) FROM {table.source}").fetchone()
-    return [text for text in (row[0] if row and row[0] else []) if text is not None]
+def _values(connection: duckdb.DuckDBPyConnection, table: Opened, column: str, wanted: tuple[int, int]) -> list[str]:
+    """List the commonest values of a column, where it has about so `many`."""
+    most, many = wanted
+    if many > MANY:
+        row = connection.execute(f"SELECT approx_top_k({column}, {most}) FROM {table.source}").fetchone()
+        return [text for text in (row[0] if row and row[0] else []) if text is not None]
+    query = f"SELECT {column} AS v FROM {table.source} WHERE v IS NOT NULL GROUP BY v ORDER BY count(*) DESC, v LIMIT {most}"
+    return [row[0] for row in connection.execute(query).fetchall()]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from watchglass.profile.counting import Counts, Places, Rows, count_numbers
+from watchglass.profile.counting import Places
 from watchglass.profile.grid import coarse_bins
-from watchglass.profile.sides import Numbers, Odd, Pair, Side, Values
+from watchglass.profile.sides import Numbers, Odd, Pair, Side, Values, count_twice
 from watchglass.store.quoting import identifier
 from watchglass.store.tabular.blocks import parted
 from watchglass.store.tabular.columns import chosen, hash_of, sorted_out, value_of
@@ -108,33 +108,37 @@ def count(
     told, partings = parted(connection, tables, time)
     planned, odd = sorted_out(connection, tables, chosen(tables, columns, told.time))
     total, done = sum(table.rows for table in tables), 0
-    sums: list[list[_Sums]] = []
-    for table, parting in zip(tables, partings, strict=True):
-        each = [_Sums() for _ in planned]
-        for rows, found in _passes(connection, table, parting, planned):
-            for mine, part in zip(each, found, strict=True):
-                mine.add(part)
-            done += rows
-            if progress:
-                progress(done, total)
-        sums.append(each)
+    sums = [[_Sums() for _ in planned] for _ in tables]
+    for place, rows, found in _passes(connection, tables, partings, planned):
+        for mine, part in zip(sums[place], found, strict=True):
+            mine.add(part)
+        done += rows
+        if progress:
+            progress(done, total)
     pairs = tuple(_pair(column, one, other, partings) for column, one, other in zip(planned, *sums, strict=True))
     return Counted((tables[0].what, tables[1].what), (tables[0].rows, tables[1].rows), told, pairs, tuple(odd))
 
 
 def _passes(
-    connection: duckdb.DuckDBPyConnection, table: Opened, parting: Parting, columns: Sequence[Column]
-) -> Iterator[tuple[int, list[_Sums]]]:
-    """Count stretch after stretch, a few at once."""
-    if not columns or not table.stretches:
+    connection: duckdb.DuckDBPyConnection,
+    tables: tuple[Opened, Opened],
+    partings: tuple[Parting, Parting],
+    columns: Sequence[Column],
+) -> Iterator[tuple[int, int, list[_Sums]]]:
+    """Count stretch after stretch of both tables, a few at once: which table, how many rows, each column's counts."""
+    if not columns:
         return
 
-    def work(stretch: Stretch) -> tuple[int, list[_Sums]]:
+    def work(task: tuple[int, Stretch]) -> tuple[int, int, list[_Sums]]:
+        place, stretch = task
         with connection.cursor() as cursor:
-            return stretch.end - stretch.begin, _stretch(cursor, table, stretch, parting, columns)
+            found = _stretch(cursor, tables[place], stretch, partings[place], columns)
+        return place, stretch.end - stretch.begin, found
 
     with ThreadPoolExecutor(max_workers=min(THREADS, os.cpu_count() or 1)) as pool:
-        yield from pool.map(work, table.stretches)
+        yield from pool.map(
+            work, [(place, stretch) for place, table in enumerate(tables) for stretch in table.stretches]
+        )
 
 
 def _stretch(
@@ -173,12 +177,9 @@ def _code_of(column: Column) -> str:
 def _column(column: Column, place: int, read: Mapping[str, _Masked], blocks: Places) -> _Sums:
     sums = _Sums()
     if column.frame is not None:
-        values = np.ma.filled(read[f"n{place}"].astype(np.float64), np.nan)
-        rows = Rows(len(values), Places(None, 1), (blocks,))
-        fine, (coarse,) = count_numbers(values, column.frame.centre, column.frame.edges, rows)
-        there = ~fine.missing
-        sums.fine.append((fine.bucket[there], fine.n[there]))
-        sums.coarse = _dense(coarse, blocks.size, len(column.frame.edges) + 1)
+        values = np.ma.filled(read[f"n{place}"].astype(np.float64, copy=False), np.nan)
+        keys, counts, sums.coarse = count_twice(values, column.frame, blocks)
+        sums.fine.append((keys, counts))
     if column.frame is None or column.kind == "text":
         codes = _codes(column, read[f"t{place}"])
         width = len(column.values) + 2
@@ -192,21 +193,12 @@ def _codes(column: Column, found: _Masked) -> NDArray[np.intp]:
     """Give each row the index of its value; one past the last for another, two for none."""
     size = len(column.values)
     gone = np.ma.getmaskarray(found)
-    if column.hashes is None or column.order is None:
+    if column.hashes is None:
         codes = np.ma.filled(found.astype(np.intp), 0)
     else:
-        own = np.ma.filled(found.astype(np.uint64), 0)
-        near = np.searchsorted(column.hashes, own)
-        near[near == size] = 0
-        codes = np.where(column.hashes[near] == own, column.order[near], size) if size else np.zeros(len(own), np.intp)
-    return np.where(gone, size + 1, codes).astype(np.intp)
-
-
-def _dense(counts: Counts, blocks: int, bins: int) -> NDArray[np.int64]:
-    """Lay coarse counts out by block and bin, those of missing values last."""
-    found = np.zeros((blocks, bins + 1), dtype=np.int64)
-    np.add.at(found, (counts.place, np.where(counts.missing, bins, counts.bucket)), counts.n)
-    return found
+        codes = column.hashes.index(np.ma.filled(found.astype(np.uint64, copy=False), 0))
+    codes[gone] = size + 1
+    return codes
 
 
 def pooled(

@@ -117,7 +117,7 @@ def room(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect()
     try:
         connection.execute(
-            f"SET TimeZone = 'UTC'; SET python_enable_replacements = false; SET memory_limit = '{MEMORY}';"
+            f"SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET python_enable_replacements = false; SET memory_limit = '{MEMORY}';"
             f" SET temp_directory = {literal(str(folder / 'spill'))}; SET parquet_metadata_cache = true"
         )
         yield connection
