@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.store.lineage.told import SECOND, at
@@ -67,6 +67,7 @@ def expected(read, writes):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EDGES, EDGES, LINKS)
+@example([(3, "a", "2", 0)], [(0, "a", "2", 5), (3, "a", "2", 4)], [])  # between read and write the reader wrote it too
 def test_trace_and_impact_say_what_the_rules_say(bench, reads, writes, links):
     with writing(bench.engine) as transaction:
         for table in (c.runs, c.reads, c.writes, c.run_links, c.artifacts):

@@ -184,10 +184,13 @@ def step(
 
 
 def _same_version(r: sa.FromClause, w: sa.FromClause, name: Text) -> sa.ColumnElement[bool]:
-    """Say that a read is of a version that was written, from then on to the next write of it; of the first write, a little before."""
+    """Say that a read is of a version that was written, from then on to the next write of it; of the first write, a little before.
+
+    Of the second too: the first may be the reader's own, which passes it by. A run writes a version once.
+    """
     x, p = c.writes.alias(), c.runs.alias()
     same = (x.c.name == w.c.name) & (x.c.version == w.c.version)
-    earlier = sa.select(x.c.time).where(same, x.c.time < w.c.time).limit(1).correlate(w).scalar_subquery()
+    earlier = sa.select(x.c.time).where(same, x.c.time < w.c.time).limit(1).offset(1).correlate(w).scalar_subquery()
     begun = sa.select(p.c.started - SKEW).where(p.c.id == w.c.run).correlate(w).scalar_subquery()
     first = sa.case((earlier.is_(None) & (begun < w.c.time), begun), else_=w.c.time)
     on = (r.c.name == name) & (r.c.version == w.c.version) & (w.c.version != "")
