@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from watchglass.errors import UnknownName, WatchglassError
 from watchglass.show.lineage_boxes import Facts, drawing
@@ -15,11 +15,10 @@ from watchglass.store.lineage.opened import Lineage
 from watchglass.store.runs.opened import Reviewing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from watchglass.show.lineage_graph import Graph
     from watchglass.store.artifacts.known import Artifact
-    from watchglass.store.lineage.flags import Flags
     from watchglass.store.lineage.impact import Impact
     from watchglass.store.lineage.trace import Trace
 
@@ -28,40 +27,6 @@ DRAWN: Final = 60
 IN_A_FILE: Final = 1_000
 READERS: Final = 100
 FLAGS: Final = 1000
-
-
-class Follows(Protocol):
-    """A store as who draws lineage sees it."""
-
-    def trace(self, name_or_run: str, version: str | None = None, depth: int | None = None) -> Trace:
-        """Walk upstream."""
-        ...
-
-    def impact(  # noqa: PLR0913 - a keyword each
-        self,
-        name_or_run: str,
-        version: str | None = None,
-        depth: int | None = None,
-        *,
-        limit: int = 50,
-        after: str | None = None,
-        exact: bool = False,
-        predictions: bool = True,
-    ) -> Impact:
-        """Walk downstream."""
-        ...
-
-    def artifact(self, name: str, version: str | None = None) -> Artifact:
-        """Give a version of an artifact."""
-        ...
-
-    def flags(self, *, removed: bool = False, limit: int = 100, after: str | None = None) -> Flags:
-        """List flags."""
-        ...
-
-    def stale_counts(self, runs: Sequence[str]) -> dict[str, int]:
-        """Count the stale inputs of runs."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +40,7 @@ class Ways:
 
 
 def both_ways(
-    store: Follows,
+    store: Tracing,
     of: str,
     version: str | None,
     depth: int | None,
@@ -103,7 +68,7 @@ def _asked(found: Graph, impact: Impact) -> str:
     return next(same, "")
 
 
-def versions(store: Follows, found: Graph) -> dict[tuple[str, str | None], Artifact]:
+def versions(store: Tracing, found: Graph) -> dict[tuple[str, str | None], Artifact]:
     """Look up what is known of the versions of a graph; of some nothing is."""
     known: dict[tuple[str, str | None], Artifact] = {}
     for node in found.nodes.values():
@@ -113,26 +78,26 @@ def versions(store: Follows, found: Graph) -> dict[tuple[str, str | None], Artif
     return known
 
 
-def wrong_in(store: Follows, found: Graph, known: Mapping[tuple[str, str | None], Artifact]) -> Mapping[str, str]:
+def wrong_in(store: Tracing, found: Graph, known: Mapping[tuple[str, str | None], Artifact]) -> Mapping[str, str]:
     """Say what is wrong with nodes of a graph: failed, crashed, flagged, quarantined."""
     flagged = {(flag.name, flag.version) for flag in store.flags(limit=FLAGS).flags}
     quarantined = {key for key, one in known.items() if one.quarantined is not None}
     return marked(found, flagged, quarantined)
 
 
-def stale_in(store: Follows, found: Ways) -> dict[str, int]:
+def stale_in(store: Tracing, found: Ways) -> dict[str, int]:
     """Count the stale inputs of the runs on both ways; those without one are left out."""
     runs = dict.fromkeys(run.id for way in (found.trace, found.impact) for _, run in (way.steps if way else ()))
     return {run: count for run, count in store.stale_counts(list(runs)).items() if count}
 
 
-def facts(store: Follows, found: Graph, stale: Mapping[str, int]) -> Facts:
+def facts(store: Tracing, found: Graph, stale: Mapping[str, int]) -> Facts:
     """Look up what a drawing says of the nodes of a graph."""
     known = versions(store, found)
     return Facts(wrong_in(store, found, known), known, stale)
 
 
-def lineage_svg(store: Follows, of: str, version: str | None = None, depth: int | None = None) -> str:
+def lineage_svg(store: Tracing, of: str, version: str | None = None, depth: int | None = None) -> str:
     """Draw what something was made of and what came of it as an SVG file: the nearest thousand runs and versions.
 
     Raises `UnknownName`, `BadInput`.

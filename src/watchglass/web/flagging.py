@@ -14,7 +14,7 @@ from watchglass.web.pages import json
 from watchglass.web.saving import only_from_here
 
 if TYPE_CHECKING:
-    from watchglass.web.run_reads import RunReads
+    from watchglass.web.reads import Reads
 
 _Output = Annotated[str, Path(description="The output's name.")]
 _Version = Annotated[str | None, Query(description="Of this version only.")]
@@ -32,7 +32,7 @@ class Wrong(BaseModel):
     who: str | None = Field(None, description="Who says so.")
 
 
-def router(store: RunReads) -> APIRouter:
+def router(store: Reads) -> APIRouter:
     """Make the routes that flag outputs and take flags back."""
     routes = APIRouter(prefix=urls.API, tags=["runs"])
 

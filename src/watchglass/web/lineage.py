@@ -13,7 +13,7 @@ from watchglass.web.api import UNKNOWN
 from watchglass.web.pages import json
 
 if TYPE_CHECKING:
-    from watchglass.web.lineage_reads import LineageReads
+    from watchglass.web.reads import Reads
 
 _ANSWERS: dict[int | str, dict[str, object]] = {
     **UNKNOWN,
@@ -28,7 +28,7 @@ _Exact = Annotated[bool, Query(description="Count all, however much it is; else 
 _Predictions = Annotated[bool, Query(description="Count the predictions that came of it too.")]
 
 
-def router(store: LineageReads) -> APIRouter:
+def router(store: Reads) -> APIRouter:
     """Make the routes over a store."""
     routes = APIRouter(prefix=urls.API, tags=["lineage"])
 

@@ -24,7 +24,7 @@ from watchglass.web.api import UNKNOWN
 from watchglass.web.pages import json
 
 if TYPE_CHECKING:
-    from watchglass.web.run_reads import RunReads
+    from watchglass.web.reads import Reads
 
 _ANSWERS: dict[int | str, dict[str, object]] = {
     **UNKNOWN,
@@ -55,7 +55,7 @@ _Second = Annotated[str | None, Query(description="Another run, or component.")]
 _At = Annotated[str | None, Query(description="Then; now without it.")]
 
 
-def router(store: RunReads) -> APIRouter:
+def router(store: Reads) -> APIRouter:
     """Make the routes over a store."""
     routes = APIRouter(prefix=urls.API, tags=["runs"])
     _lists(routes, store)
@@ -64,7 +64,7 @@ def router(store: RunReads) -> APIRouter:
     return routes
 
 
-def _lists(routes: APIRouter, store: RunReads) -> None:
+def _lists(routes: APIRouter, store: Reads) -> None:
     @routes.get("/runs", response_model=Runs, responses=_ANSWERS)
     def runs(  # noqa: PLR0913 - a parameter of the address each
         component: _Component = None,
@@ -121,7 +121,7 @@ def _lists(routes: APIRouter, store: RunReads) -> None:
         return json(store.durations(component, since, until))
 
 
-def _reviews(routes: APIRouter, store: RunReads) -> None:
+def _reviews(routes: APIRouter, store: Reads) -> None:
     @routes.get("/stale", response_model=Staleness | Stalenesses, responses=_ANSWERS)
     def stale(
         of: _Of = None, *, age: _Age = "30d", component_rule: _Rule = False, limit: _Limit = 50, after: _After = None
@@ -152,7 +152,7 @@ def _reviews(routes: APIRouter, store: RunReads) -> None:
         return json(store.review(limit, after, sample=sample))
 
 
-def _comparisons(routes: APIRouter, store: RunReads) -> None:
+def _comparisons(routes: APIRouter, store: Reads) -> None:
     @routes.get("/diff", response_model=RunDiff, responses=_ANSWERS)
     def diff(first: _First, second: _Second = None) -> Response:
         """Say what differs between two runs."""

@@ -16,7 +16,7 @@ from watchglass.web.pages import json
 from watchglass.web.saving import only_from_here
 
 if TYPE_CHECKING:
-    from watchglass.web.subject_reads import SubjectReads
+    from watchglass.web.reads import Reads
 
 _Tag = Annotated[str, Path(description="The subject's tag.")]
 _Of = Annotated[str | None, Query(description="Only of this tag.")]
@@ -50,7 +50,7 @@ class Taken(BaseModel):
     )
 
 
-def router(store: SubjectReads) -> APIRouter:
+def router(store: Reads) -> APIRouter:
     """Make the routes that read."""
     routes = APIRouter(prefix=urls.API, tags=["subjects"])
 
@@ -77,7 +77,7 @@ def router(store: SubjectReads) -> APIRouter:
     return routes
 
 
-def saying(store: SubjectReads) -> APIRouter:
+def saying(store: Reads) -> APIRouter:
     """Make the routes of a store that may be written."""
     routes = APIRouter(prefix=urls.API, tags=["subjects"])
 
