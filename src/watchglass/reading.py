@@ -11,6 +11,7 @@ from watchglass.comparing import Comparing
 from watchglass.store import judgements
 from watchglass.store.asking.formats import write
 from watchglass.store.asking.latest import Cut, Page, latest
+from watchglass.store.asking.limits import SECONDS
 from watchglass.store.asking.lookup import Prediction, look_up
 from watchglass.store.asking.saved import SavedAs, delete_question, save_question
 from watchglass.store.distribution import Distribution, Wanted, distribution
@@ -89,17 +90,17 @@ class Store(Tracing, Exchanging, Moving, Labelling, Following, Comparing):
         offset: int | None = None,
         *,
         values: Mapping[str, object] | None = None,
-        seconds: float | None = None,
+        seconds: float | None = SECONDS,
     ) -> Table:
         """Answer exactly one SELECT over the documented views; with `model`, features and tags are typed structs.
 
         `values` are those of the `$name`s in it. Raises `QueryRefused` for anything else, and for one that takes more
-        than `seconds` or 1.2 GB of memory, `UnknownName` for a model that is not recorded, `BadInput` for a value
+        than `seconds` (None is any) or 1.2 GB of memory, `UnknownName` for a model that is not recorded, `BadInput` for a value
         that is missing.
         """
         return ask(self._folder, self._engine, Query(query, model, values or {}, limit, offset, seconds))
 
-    def write_sql(
+    def write_sql(  # noqa: PLR0913 - the settled signature
         self,
         query: str,
         to: str | os.PathLike[str] | BinaryIO,
@@ -108,12 +109,13 @@ class Store(Tracing, Exchanging, Moving, Labelling, Following, Comparing):
         *,
         limit: int | None = None,
         values: Mapping[str, object] | None = None,
+        seconds: float | None = SECONDS,
     ) -> int:
         """Write an answer into a file, named or open, as CSV, JSON, JSON lines or Parquet by its name or `format`; gives how many rows.
 
         However large it is, it goes from DuckDB to the file. Raises as `sql` does, `BadInput` for a file that cannot be written.
         """
-        return write(self._folder, self._engine, Query(query, model, values or {}, limit), to, format)
+        return write(self._folder, self._engine, Query(query, model, values or {}, limit, None, seconds), to, format)
 
     def prediction(
         self,

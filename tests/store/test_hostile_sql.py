@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import time
@@ -9,10 +10,13 @@ from contextlib import suppress
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 
 from tests.store.bench import prediction
+from watchglass.cli.asking import sql
 from watchglass.errors import BadInput, QueryRefused
-from watchglass.store.asking import guard
+from watchglass.reading import Store
+from watchglass.store.asking import guard, limits
 from watchglass.store.query import Question, ask
 from watchglass.store.reader import reader_of
 
@@ -155,8 +159,26 @@ COSTLY = [
     "SELECT format(id, 1) FROM predictions",
     "SELECT damerau_levenshtein(id, id) FROM predictions",
     "SELECT jaro_winkler_similarity(id, id) FROM predictions",
+    "SELECT levenshtein(string_agg('ab', ''), string_agg('cd', '')) FROM range(200000)",
+    "SELECT editdist3(id, version) FROM predictions",
+    "SELECT replace(replace(repeat('x', 10000), 'x', repeat('y', 10000)), 'y', repeat('z', 10000))",
+    f"SELECT replace(replace(repeat('x', 10000), 'x', '{'y' * 99}'), 'y', '{'z' * 99}')",
+    f"WITH a AS (SELECT repeat('x', 10000) AS s), b AS (SELECT replace(s, 'x', '{'y' * 999}') AS s FROM a) FROM b",
+    f"SELECT regexp_replace(repeat('x', 10000), '.', '{'yy' * 99}', 'g')",
+    "SELECT repeat(repeat('x', 10000), 10000)",
+    "SELECT replace(id, 'x', version) FROM predictions",
+    "SELECT list_sort(range(50000000))",
+    "SELECT list_sort(list(range)) FROM range(50000000)",
+    "SELECT list_reverse_sort(generate_series(0, 50000000))",
+    "SELECT range(-50000000, 10)",
+    "SELECT range(a.range) FROM range(50000000) a",
+    "SELECT generate_series(min(time), max(time), INTERVAL 1 microsecond) FROM predictions",
+    "SELECT list_transform(range(1000000), lambda x: range(1000))",
+    f"SELECT count(*) FROM range(9) t(a) GROUP BY CUBE ({', '.join(f'a % {n}' for n in range(2, 17))})",
 ]
 """What one call of takes gigabytes or minutes, though the question has a limit of memory and of time."""
+
+ENDLESS = "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 3"
 
 
 @pytest.fixture
@@ -249,6 +271,16 @@ def test_a_python_variable_is_no_table(bench):
         "SELECT lpad('3', 2, '0')::INT AS n",
         "SELECT length(format('{:>3}', 1)) AS n",
         "SELECT length(printf('%3d', 1)) AS n",
+        "SELECT levenshtein('abc', repeat('d', 3)) AS n",
+        "SELECT levenshtein(left(id, 100), id) + 3 AS n FROM (SELECT 'a' AS id)",
+        "SELECT length(replace(replace('a b', ' ', '  '), '  ', '_')) AS n",
+        "SELECT length(regexp_replace('abc', '[ab]', 'x', 'g')) AS n",
+        "SELECT list_sort([3, 1, 2])[3] AS n",
+        "SELECT len(list_sort(string_split('c,b,a', ','))) AS n",
+        "SELECT len(range(-1, 2)) AS n",
+        "SELECT len(generate_series(DATE '2026-01-01', DATE '2026-01-03', INTERVAL 1 day)) AS n",
+        "SELECT len(generate_series(a, b, INTERVAL '1 day')) AS n FROM (SELECT DATE '2026-01-01' AS a, DATE '2026-01-03' AS b)",
+        "SELECT count(*) - 5 AS n FROM (SELECT 1 FROM (SELECT 1 AS a, 2 AS b, 3 AS c) GROUP BY CUBE (a, b, c))",
         "WITH a AS (SELECT 1 AS x), b AS (FROM a), c AS (FROM a, b) SELECT 3 AS n FROM c",
         "WITH a AS (SELECT 3 AS n) SELECT * FROM (WITH b AS (FROM a) FROM b)",
         "WITH a AS (SELECT 3 AS n) (SELECT * FROM a) INTERSECT (WITH b AS (FROM a) FROM b)",
@@ -326,10 +358,33 @@ def test_a_text_without_end_is_not_even_parsed(bench):
 
 
 def test_a_question_that_takes_too_long_is_stopped_and_the_next_is_answered(bench):
-    endless = "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 3"
     with pytest.raises(QueryRefused, match=r"longer than 0\.3 seconds and was stopped"):
-        ask(bench.folder, bench.engine, Question(endless, seconds=0.3))
+        ask(bench.folder, bench.engine, Question(ENDLESS, seconds=0.3))
     assert bench.ask("SELECT 1 AS one") == [{"one": 1}]
+
+
+def test_a_question_that_makes_the_process_grow_is_stopped_whatever_duckdb_counts(bench, monkeypatch):
+    monkeypatch.setattr(limits, "GROWN", 150 << 20)
+    growing = "SELECT list(s) FROM (SELECT repeat('x', 10000) || range AS s FROM range(200000))"
+    with pytest.raises(QueryRefused, match="needs more memory than 150 MiB and was stopped"):
+        bench.ask(growing)
+    assert bench.ask("SELECT 1 AS one") == [{"one": 1}]
+
+
+def test_every_question_has_a_time_that_it_may_take_unless_it_says_any():
+    assert Question("SELECT 1").seconds == limits.SECONDS
+    assert {inspect.signature(asked).parameters["seconds"].default for asked in (Store.sql, Store.write_sql)} == {
+        limits.SECONDS
+    }
+    assert next(option.default for option in sql.params if option.name == "seconds") == limits.SECONDS
+
+
+def test_the_command_stops_a_question_after_its_seconds(bench):
+    words = [ENDLESS, "--seconds", "0.3", "--store", str(bench.folder.root)]
+    for form in ([], ["--format", "csv"]):
+        done = CliRunner().invoke(sql, [*words, *form])
+        assert isinstance(done.exception, QueryRefused), done.output
+        assert "longer than 0.3 seconds" in str(done.exception)
 
 
 def test_a_question_that_takes_too_much_memory_ends_with_a_sentence(bench):

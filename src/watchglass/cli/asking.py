@@ -33,6 +33,7 @@ _model = click.option(
 @click.option("--format", "kind", type=click.Choice(FORMATS), default=None, help="How it is printed or written.  [default: table, or by the name of --output]")  # fmt: skip
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Write it to this file.")
 @click.option("--limit", type=click.IntRange(0), default=None, help="At most so many rows.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=300.0, show_default=True, help="It is stopped after so many.")  # fmt: skip
 @click.option("--csv", "as_csv", is_flag=True, help="The same as --format csv.")
 @store_option
 @json_option
@@ -44,6 +45,7 @@ def sql(  # noqa: PLR0913 - an option each
     kind: str | None,
     output: Path | None,
     limit: int | None,
+    seconds: float,
     as_csv: bool,
     path: str | None,
     as_json: bool,
@@ -56,16 +58,16 @@ def sql(  # noqa: PLR0913 - an option each
     kind = kind or ("json" if as_json else "csv" if as_csv else None)
     with wg.open(path) as store:
         if output is not None and kind != "table":
-            rows = store.write_sql(asked, output, kind, model, limit=limit)
+            rows = store.write_sql(asked, output, kind, model, limit=limit, seconds=seconds)
             click.echo(f"{rows} rows written to {output}", err=True)
         elif kind in (None, "table"):
-            table = store.sql(asked, model, limit)
+            table = store.sql(asked, model, limit, seconds=seconds)
             print_table(table.columns, table.values)
         else:
             if kind == "parquet" and sys.stdout.isatty():
                 message = "Parquet is not for a terminal: --output FILE or a pipe would do"
                 raise BadInput(message)
-            store.write_sql(asked, sys.stdout.buffer, kind, model, limit=limit)
+            store.write_sql(asked, sys.stdout.buffer, kind, model, limit=limit, seconds=seconds)
 
 
 def _query(query: str | None, text: TextIO | None) -> str:

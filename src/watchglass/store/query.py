@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -15,6 +14,7 @@ from watchglass.store import catalog as c
 from watchglass.store.anew import planned_anew
 from watchglass.store.answers import Held, Table
 from watchglass.store.asking.guard import Asked, checked, too_deep
+from watchglass.store.asking.limits import SECONDS, watched
 from watchglass.store.asking.views import CATALOG_VIEWS, DOCUMENTED, ROW_VIEWS
 from watchglass.store.models import Columns
 from watchglass.store.quoting import identifier, struct_type
@@ -41,7 +41,7 @@ _LATEST: Final = "row_number() OVER (PARTITION BY model, environment, id ORDER B
 """Of two labels of one time the truth wins over its retraction, as in the cells."""
 _TOLD: Final = 2_000
 """Characters of DuckDB's reason: a question can make it as long as it likes."""
-_FINAL: Final = (duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.IOException)
+_FINAL: Final = (duckdb.OutOfMemoryException, duckdb.IOException)
 VIEWS: Final = tuple(DOCUMENTED)
 """The names a question may use; every column of time is a TIMESTAMP in UTC."""
 
@@ -50,7 +50,7 @@ VIEWS: Final = tuple(DOCUMENTED)
 class Question:
     """What is asked: a SELECT, the model that `predictions` is bound to, the values of `$name`s, and how much of the answer is wanted.
 
-    `seconds` is the time it may take; None is any.
+    `seconds` is the time it may take, five minutes unless it says otherwise; None is any.
     """
 
     sql: str
@@ -58,7 +58,7 @@ class Question:
     values: Mapping[str, object] = field(default_factory=dict)
     limit: int | None = None
     offset: int | None = None
-    seconds: float | None = None
+    seconds: float | None = SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ def answered(
     def run(needs: Needs) -> T:
         with (
             _bound(folder, engine, asked.views, question.model, needs, files) as moment,
-            _stopped(moment.connection, question.seconds),
+            watched(moment.connection, question.seconds),
         ):
             return verb(moment, query, values)
 
@@ -253,9 +253,6 @@ def answered(
             if needs == _ALL:
                 raise
             return run(_ALL)
-    except duckdb.InterruptException as error:
-        message = f"the question took longer than {question.seconds:g} seconds and was stopped: a narrower time, fewer columns or a LIMIT would do"
-        raise QueryRefused(message) from error
     except duckdb.OutOfMemoryException as error:
         message = f"the question needs more memory than {MEMORY}, or more of the disk than half of what is free: a narrower time, fewer columns or a LIMIT would do"
         raise QueryRefused(message) from error
@@ -300,18 +297,3 @@ def _values(asked: Asked, given: Mapping[str, object]) -> dict[str, object]:
         message = f"the question cannot be asked so: {', '.join(said)}"
         raise BadInput(message)
     return dict(given)
-
-
-@contextmanager
-def _stopped(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
-    """Interrupt what runs in a connection once its time is over."""
-    if seconds is None:
-        yield
-        return
-    timer = threading.Timer(seconds, connection.interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

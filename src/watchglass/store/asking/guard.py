@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from watchglass.errors import QueryRefused
-from watchglass.store.asking.costly import refusal
+from watchglass.store.asking.costly import growth, refusal, too_long, too_many_sets
 from watchglass.store.asking.singles import singles_of
 from watchglass.store.asking.syntax import listed
 from watchglass.store.asking.views import DOCUMENTED
@@ -131,6 +131,7 @@ def too_deep() -> QueryRefused:
 def _walk(tree: Json) -> Iterator[str]:
     """Look at every node; gives the views that it reads."""
     waiting: list[tuple[Json, frozenset[str], int]] = [(tree, frozenset(), 0)]
+    grown = 1.0
     while waiting:
         node, scope, depth = waiting.pop()
         if depth > DEEPEST:
@@ -141,6 +142,9 @@ def _walk(tree: Json) -> Iterator[str]:
             continue
         _check_kind(node)
         _check_function(node)
+        grown *= growth(node)
+        if why := too_long(grown) or too_many_sets(node):
+            raise QueryRefused(why)
         view = _table(node, scope)
         if view is not None:
             yield view
