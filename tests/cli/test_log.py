@@ -12,6 +12,7 @@ import time
 import pytest
 
 import watchglass as wg
+from tests.cli.calling import called
 from tests.web.served import serving
 
 MAIN = [sys.executable, "-c", "from watchglass.cli.main import main; main()", "log"]
@@ -30,7 +31,11 @@ def place(places, request):
     return places[request.param]
 
 
-def log(place, *words, stdin=None, **environment):
+def log(place, *words, stdin="", **environment):
+    return called("log", *words, says=stdin, WATCHGLASS_STORE=place[0], **environment)
+
+
+def process(place, *words, stdin=None, **environment):
     return subprocess.run(
         [*MAIN, *map(str, words)],
         capture_output=True,
@@ -62,7 +67,7 @@ def test_a_prediction_and_its_label(place):
     ]
     done = log(place, "prediction", "fraud", "--id", "tx-1", *words, "--time", "2026-03-01T12:00:00Z")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert log(place, "label", "fraud", "tx-1", "0").returncode == 0
+    assert process(place, "label", "fraud", "tx-1", "0").returncode == 0
     row = rows(place, "SELECT * FROM predictions WHERE id = 'tx-1'")[0]
     assert (row["prediction"], row["score"], row["version"], row["time"].isoformat()[:19]) == (
         "1",
@@ -94,7 +99,7 @@ def test_a_command_is_run_as_a_run_and_its_exit_code_passes_through(place, tmp_p
     out = tmp_path / "rows.txt"
     script = f"import sys; open({str(out)!r}, 'w').write('x'); print('said'); sys.exit(3)"
     words = ["run", "load", "--input", f"raw={tmp_path / 'raw.csv'}", "--output", out, "--param", "day=1", "--"]
-    done = log(place, *words, sys.executable, "-c", script)
+    done = process(place, *words, sys.executable, "-c", script)
     assert (done.returncode, done.stdout) == (3, "said\n")
     found = rows(place, "SELECT id, status, error, ended >= started AS lasted FROM runs WHERE component = 'load'")
     assert [(row["status"], row["error"], row["lasted"]) for row in found] == [("error", "exit code 3", True)]
@@ -106,9 +111,9 @@ def test_a_command_is_run_as_a_run_and_its_exit_code_passes_through(place, tmp_p
 
 
 def test_a_command_that_is_not_there_and_one_that_is_killed(place):
-    done = log(place, "run", "absent", "--", "no-such-command-at-all")
+    done = process(place, "run", "absent", "--", "no-such-command-at-all")
     assert (done.returncode, "is not found" in done.stderr) == (127, True)
-    done = log(
+    done = process(
         place, "run", "killed", "--", sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert done.returncode == 137
@@ -150,7 +155,7 @@ def test_a_run_that_is_over(place):
 
 def test_events_from_standard_input_and_from_a_file(place, tmp_path):
     lines = [json.dumps({"kind": "log", "message": f"piped-{number}"}) for number in range(1000)]
-    done = log(place, "events", "-", stdin="\n".join(lines))
+    done = process(place, "events", "-", stdin="\n".join(lines))
     assert (done.returncode, done.stdout) == (0, "1000 events recorded, 0 lines refused\n")
     assert rows(place, "SELECT count(*) AS n FROM logs WHERE starts_with(message, 'piped-')") == [{"n": 1000}]
     file = tmp_path / "events.json"
@@ -210,7 +215,7 @@ def test_what_cannot_be_recorded_is_1(tmp_path):
 
 
 def test_a_wrapped_command_does_not_suffer_from_a_store_that_is_not_there():
-    done = log(("http://127.0.0.1:9", None), "run", "load", "--", sys.executable, "-c", "print('done')")
+    done = process(("http://127.0.0.1:9", None), "run", "load", "--", sys.executable, "-c", "print('done')")
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert done.stderr.count("the run is not recorded") == 2
 
@@ -248,7 +253,7 @@ def test_the_wrong_server_is_told():
 def test_a_command_is_a_part_of_the_run_around_it_and_what_it_records_is_a_part_of_it(place):
     script = "import watchglass as wg\nwith wg.run('inner part'): pass\nsum(n * n for n in range(300_000))"
     trace = f"00-{'c' * 32}-{'d' * 16}-01"
-    done = log(
+    done = process(
         place,
         "run",
         "outer part",
