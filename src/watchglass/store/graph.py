@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,13 @@ from sqlalchemy.dialects.sqlite import insert
 from watchglass.store import catalog as c
 from watchglass.store.columns import IN_FILES, admitted, tell
 from watchglass.store.crashed import mark_if_due
-from watchglass.store.graph_lines import UNFIT, declare, rows_of
+from watchglass.store.graph_lines import UNFIT, declare, named, rows_of
 from watchglass.store.lines import Rejected, model_in, shown
 from watchglass.store.schemas.aside import keep_aside
 from watchglass.store.segments import NAMES_AT_ONCE, delete, opened, sealed
 from watchglass.store.settling import settle
 from watchglass.store.transactions import next_change, writing
-from watchglass.store.upserts import upsert
+from watchglass.store.upserts import upsert, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,12 +42,10 @@ def _store(connection: Connection, batch: Batch, segment: str) -> None:
         number = next_change(connection) if any("changed" in table.c for table in batch) else 0
         for table, rows in batch.items():
             if table is c.columns:
-                _register(connection, rows, segment)
-                continue
-            if "changed" in table.c:
-                rows = [{**row, "changed": number} for row in rows]  # noqa: PLW2901 - the same rows, numbered
-            connection.execute(upsert(table), rows)
-        settle(connection, batch.get(c.quarantines, ()))
+                _register(connection, named(table, rows), segment)
+            else:
+                write(connection, table, rows, number)
+        settle(connection, named(c.quarantines, batch.get(c.quarantines, [])))
 
 
 def _register(connection: Connection, rows: Sequence[dict[str, Json]], segment: str) -> None:
@@ -65,19 +64,10 @@ def _register(connection: Connection, rows: Sequence[dict[str, Json]], segment: 
 
 def _apply(connection: Connection, name: str, lines: Sequence[bytes]) -> None:
     """Take lines in together; where that fails, one by one, so that a bad line costs only itself."""
-    batch: Batch = {}
-    bad: list[tuple[bytes, Exception]] = []
-    for raw in lines:
-        try:
-            one = rows_of(raw)
-        except UNFIT as error:
-            bad.append((raw, error))
-            continue
-        for table, rows in one.items():
-            batch.setdefault(table, []).extend(rows)
+    batch, bad = rows_of(lines)
     if c.components in batch:  # every run names its own: once is enough
-        named = {tuple(row[name] for name in row if name != "time"): row for row in reversed(batch[c.components])}
-        batch[c.components] = [*reversed(named.values())]
+        once = {row[:-1]: row for row in reversed(batch[c.components])}  # the last value is the time
+        batch[c.components] = [*reversed(once.values())]
     try:
         _store(connection, batch, name)
     except (sa.exc.SQLAlchemyError, OverflowError, UnicodeEncodeError) as error:
@@ -131,13 +121,13 @@ def _declare(engine: Engine, held: Sequence[Segment]) -> None:
             found = connection.execute(query.where(c.graph_segments.c.name.in_(names)))
             known |= {name: int(offset) for name, offset in found}
     behind = [segment for segment in held if segment.size > known.get(segment.name, 0)]
-    batch: Batch = {}
+    batch: Batch = defaultdict(list)
     for segment in behind if len(behind) > 1 else ():
         for raw in segment.lines(known.get(segment.name, 0)).split(b"\n"):
             if b'"schema":' in raw:
                 with suppress(*UNFIT):
                     declare(batch, json.loads(raw.decode()))
-    rows = [row for row in batch.get(c.columns, ()) if row["role"] in IN_FILES]
+    rows = [row for row in named(c.columns, batch[c.columns]) if row["role"] in IN_FILES]
     if rows:
         with writing(engine) as connection:
             taken = admitted(connection, rows, "").taken

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from itertools import repeat
+from typing import TYPE_CHECKING, Final, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
@@ -11,9 +12,10 @@ from sqlalchemy.dialects.sqlite import insert
 from watchglass.store import catalog as c
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy.dialects.sqlite import Insert
+    from sqlalchemy.engine import Connection, Dialect
 
     Values = Mapping[str, sa.ColumnElement[object]]
 
@@ -58,6 +60,26 @@ def upsert(table: sa.Table) -> Insert:
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
+def write(connection: Connection, table: sa.Table, rows: Sequence[tuple[object, ...]], number: int) -> None:
+    """Take rows in, their values in the order of the table's columns; `changed`, which they lack, is the number of the transaction."""
+    names = [*table.c.keys()]
+    if "changed" in names:
+        columns: list[Iterable[object]] = [*zip(*rows, strict=True)]
+        columns.insert(names.index("changed"), repeat(number))
+        rows = [*zip(*columns, strict=False)]
+    kind = cast("Callable[..., Dialect]", type(connection.dialect))
+    connection.exec_driver_sql(_said(table, kind), [*rows])
+
+
+@cache
+def _said(table: sa.Table, kind: Callable[..., Dialect]) -> str:
+    """Write the statement with its values by place: SQLAlchemy would spend as much on a row by name as SQLite does."""
+    dialect = kind()
+    if not dialect.positional:
+        dialect = kind(paramstyle="format")
+    return str(upsert(table).compile(dialect=dialect, column_keys=[*table.c.keys()]))
+
+
 def larger(new: sa.ColumnElement[object], old: sa.ColumnElement[object]) -> sa.ColumnElement[object]:
     """Write the larger of two values that are there, in words that every database knows."""
     return sa.case((new > old, new), else_=old)
@@ -70,7 +92,8 @@ def _of_run(changed: Values, news: Values) -> dict[str, sa.ColumnElement[object]
     found: dict[str, sa.ColumnElement[object]] = {}
     for name, value in changed.items():
         kept = table.c[name] if name == "error" else sa.func.coalesce(table.c[name], news[name])
-        ends = [(ended | (table.c.status == "crashed"), news[name])] if name == "error" else []
+        crashed = table.c.status == sa.literal_column("'crashed'")
+        ends = [(ended | crashed, news[name])] if name == "error" else []
         found[name] = sa.case((late, kept), *ends, else_=value)
     return {**found, "changed": news["changed"]}
 
@@ -89,5 +112,8 @@ def _of_artifact(news: Values) -> dict[str, sa.ColumnElement[object]]:
 
 
 def _rank(policy: sa.ColumnElement[object]) -> sa.ColumnElement[int]:
-    ranks = [(policy == name, place) for place, name in enumerate(_POLICIES, 1)]
-    return sa.case(*ranks, else_=0)
+    ranks: list[tuple[sa.ColumnElement[bool], sa.ColumnElement[int]]] = [
+        (policy == sa.literal_column(f"'{name}'"), sa.literal_column(f"{place}"))
+        for place, name in enumerate(_POLICIES, 1)
+    ]
+    return sa.case(*ranks, else_=sa.literal_column("0"))
