@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watchglass.monitor.comparison import FALSE, ColumnComparison, compare_columns
+from watchglass.profile.sides import Blocks  # noqa: TC001 - OpenAPI is made from the records' types
+from watchglass.show import words
 from watchglass.show.comparison_report import report
 from watchglass.show.comparison_words import headline, parting, sentence
 from watchglass.store.codec import plain
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from watchglass.profile.sides import Blocks
     from watchglass.store.folder import Folder
     from watchglass.store.tabular.counted import Counted
 
@@ -107,7 +108,7 @@ class Comparison:
             "current": self.current,
             "rows_reference": self.rows_reference,
             "rows_current": self.rows_current,
-            "false": f"{self.false:g}",
+            "false": words.percent(self.false),
             "made": self.made.isoformat(timespec="minutes"),
         }
 

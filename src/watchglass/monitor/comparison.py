@@ -13,6 +13,8 @@ from watchglass.monitor.designed import benjamini_hochberg, of_missing, of_numbe
 from watchglass.monitor.distances import binned, jensen_shannon, kolmogorov, psi, spread, wasserstein
 from watchglass.monitor.overlaid import of_numbers as number_bars
 from watchglass.monitor.overlaid import of_values as value_bars
+from watchglass.profile.sides import Kind  # noqa: TC001 - OpenAPI is made from the records' types
+from watchglass.records import Histogram  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
 
     from watchglass.monitor.designed import Scored
     from watchglass.monitor.distances import Spread
-    from watchglass.profile.sides import Kind, Numbers, Odd, Pair, Side, Values
-    from watchglass.records import Histogram
+    from watchglass.profile.sides import Numbers, Odd, Pair, Side, Values
 
 Found: TypeAlias = Literal["moved", "steady", "unknown", "gone", "new", "retyped"]
 FALSE: Final = 0.05

@@ -27,12 +27,13 @@ def of_numbers(name: str, numbers: Numbers) -> Histogram | None:
     """Part the middle 98 % of both tables into equal bins, the outermost holding what lies beyond; few values have a bin each."""
     middle = midpoints(numbers.keys) + numbers.centre
     finite = np.isfinite(middle)
-    middle = middle[finite]
+    middle = np.rint(middle[finite]) if numbers.whole else middle[finite]
     sides = [side.counts[finite] for side in (numbers.reference, numbers.current)]
     if not len(middle) or not all(side.sum() for side in sides):
         return None
-    if len(middle) <= DISTINCT:
-        edges = _between(middle)
+    apart = np.unique(middle)
+    if len(apart) <= DISTINCT:
+        edges = _between(apart)
     else:
         low, high = _ends(middle, sides)
         edges = (

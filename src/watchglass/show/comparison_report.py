@@ -69,7 +69,7 @@ def _row(column: ColumnComparison) -> dict[str, object]:
 def _cells(column: ColumnComparison) -> list[tuple[str, str]]:
     """Give the figures of a row: each with its head."""
     return [
-        ("Shift, sd", words.NONE if math.isnan(column.wasserstein) else distance(column.wasserstein)),
+        ("Shift in sd", words.NONE if math.isnan(column.wasserstein) else distance(column.wasserstein)),
         ("JS", distance(column.js)),
         ("PSI", distance(column.psi)),
         ("Missing", _missing(column)),

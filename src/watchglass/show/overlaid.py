@@ -25,6 +25,7 @@ HEIGHT: Final = 72
 SPIKE: Final = 3.0
 FEW: Final = BINS
 """Fewer bins than that hold a value each: their middles are named, not their edges."""
+TWO: Final = 2
 _AXIS: Final = 16
 _ROW: Final = 15
 _NAMES: Final = 92
@@ -78,7 +79,7 @@ def _numbers(found: Histogram, kind: str | None) -> tuple[str, int]:
         f'<text x="{x}" y="{HEIGHT - 3}" text-anchor="{anchor}">{escape(value_of(edge, kind))}</text>'
         for x, anchor, edge in (
             (1, "start", (edges[0] + edges[1]) / 2 if few else edges[0]),
-            (WIDTH - 1, "end", (edges[-2] + edges[-1]) / 2 if few else edges[-1]),
+            *([(WIDTH - 1, "end", (edges[-2] + edges[-1]) / 2 if few else edges[-1])] if len(edges) > TWO else []),
         )
     )
     base = f'<path class="base" d="M0 {floor + 0.5}H{WIDTH}"/>'
