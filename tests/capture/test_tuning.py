@@ -184,7 +184,7 @@ def test_a_process_heeds_the_settings_of_its_server_and_keeps_the_last_known(tmp
             assert time.monotonic() - begun < GENEROUS
             assert ask() == (True, 0)
             time.sleep(0.1)
-        assert {path for path, _ in server.asked} == {"/api/v1/settings"}
+        assert {path for path, _ in server.asked} == {"/api/v1/settings", "/api/v1/marks"}
     with recording(tmp_path, server.url) as ask:
         assert ask() == (True, 0), "the next process begins with what the last one heard"
 

@@ -3,7 +3,7 @@
 Looked at by the background thread every five seconds, so a change is in force within ten. A process that records into
 a folder looks at `settings.json` there. One that records to a server asks it (`GET /api/v1/settings`, with the ETag of the
 last answer, in a thread of its own) and keeps the answer beside its spool, where the next process finds it at its first
-event. What is not set, or cannot be read, leaves things as they are; a file that is gone gives back what `init` and the
+event; likewise which marks of quarantine and retraction there are (handed.py). What is not set, or cannot be read, leaves things as they are; a file that is gone gives back what `init` and the
 environment said. A process that was started with WATCHGLASS_DISABLED is not asked again.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import threading
 from _thread import start_new_thread
-from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar, cast
 
 from watchglass.capture import drops
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from watchglass.capture import redaction_rules
     from watchglass.capture.chosen import Chosen
+    from watchglass.capture.handed import Marks
     from watchglass.capture.recorder import Recorder
     from watchglass.capture.redaction import Redactor
     from watchglass.capture.rules import Rule
@@ -124,6 +124,7 @@ class Tuner:
         self._etag = ""
         self._level: str | None = None
         self._asking = False
+        self._marks: Marks | None = None
         self._lock = threading.RLock()
         self._apply(None)
 
@@ -200,19 +201,21 @@ class Tuner:
     def _ask(self) -> None:
         try:
             drops.shielded("settings", "the server's settings are not known", self._fetch, None)
+            drops.shielded("marks", "what the server says is retracted is not known", self._fetch_marks, None)
         finally:
             self._asking = False
 
     def _fetch(self) -> None:
         with whole:
             from watchglass.capture.exchange import get  # noqa: PLC0415 - only with a server
+            from watchglass.capture.handed import replaced  # noqa: PLC0415 - likewise
         headers = {"If-None-Match": self._etag} if self._etag else {}
         try:
             status, answered, body = get(str(self._url), PATH, headers, ANSWER_SECONDS)
             if status != _FRESH:
                 return  # 304: as before; anything else: the last known holds
             _read(body, f"the answer of {self._url}")
-            self._keep(body)
+            replaced(self._path, body)
         except OSError:
             return  # not there: the sender warns of that
         except BadInput as error:
@@ -221,18 +224,12 @@ class Tuner:
         self._etag = answered.get("etag", "")
         self.look_at_file()
 
-    def _keep(self, body: bytes) -> None:
-        """Put the answer beside the spool, whole or not there."""
-        aside = f"{self._path}.{os.getpid()}.tmp"
-        os.makedirs(self._recorder.store, exist_ok=True)  # noqa: PTH103 - pathlib costs its import here
-        try:
-            with open(aside, "wb") as file:  # noqa: PTH123 - likewise
-                file.write(body)
-            os.replace(aside, self._path)  # noqa: PTH105 - likewise
-        except OSError:
-            with suppress(OSError):
-                os.unlink(aside)  # noqa: PTH108 - likewise
-            raise
+    def _fetch_marks(self) -> None:
+        if self._marks is None:
+            with whole:
+                from watchglass.capture.handed import Marks  # noqa: PLC0415 - only with a server
+            self._marks = Marks(str(self._url), self._recorder.store)
+        self._marks.fetch()
 
     def after_fork_in_child(self) -> None:
         """Ask anew from the child."""

@@ -21,6 +21,7 @@ from watchglass.web import (
     labels,
     lineage,
     lineage_page,
+    marks,
     models_page,
     problems,
     quarantining,
@@ -70,6 +71,7 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         lineage,
         subjects,
         quarantining,
+        marks,
     ):
         app.include_router(part.router(store))
     for part in (runs_pages, lineage_page, compare_page):

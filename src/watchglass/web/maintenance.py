@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 EVERY: Final = 1.0
+MARKED_EVERY: Final = 2.0
 JUDGED_EVERY: Final = 60.0
 LOOKED_EVERY: Final = 600.0
 """Seconds after which a store in which nothing happens is judged: windows close without events too."""
@@ -188,12 +189,14 @@ def keep(path: str, stop: Stop) -> None:
     folder = prepare(path)
     engine = connect(folder)
     busy, judged, fresh = time.monotonic(), -JUDGED_EVERY, True
+    marks = _Marks(folder, engine)
     try:
         while not stop.wait(0):
             begun = time.monotonic()
             if waiting(path):
-                busy, fresh = begun, True
+                busy, fresh, marks.due = begun, True, True
                 _round(folder, engine)
+            marks.look(begun)
             if fresh and (begun - judged >= JUDGED_EVERY or begun - busy >= LINGER):
                 judged, fresh = begun, False
                 _judge(folder, engine)
@@ -215,6 +218,30 @@ def _round(folder: Folder, engine: Engine) -> None:
         follow(folder, engine)
     with _tried_again("merging"):
         merge(folder, engine, _GROUPS)
+
+
+class _Marks:
+    """Puts the marks right by which recording processes are warned, while events come: every two seconds, for a tenth of the time at most."""
+
+    def __init__(self, folder: Folder, engine: Engine) -> None:
+        self._folder, self._engine = folder, engine
+        self._next = 0.0
+        self.due = True
+
+    def look(self, begun: float) -> None:
+        """Do it, if it is due and was not done just now."""
+        from watchglass.store.artifacts import quarantine_marks  # noqa: PLC0415 - after the signals are in place
+        from watchglass.store.graph import take_in  # noqa: PLC0415 - likewise
+        from watchglass.store.subjects import marks  # noqa: PLC0415 - likewise
+
+        if not self.due or begun < self._next:
+            return
+        self.due, started = False, time.monotonic()
+        with _tried_again("marking"):
+            take_in(self._folder, self._engine)
+            quarantine_marks.refresh_if_new(self._folder, self._engine)
+            marks.refresh_if_new(self._folder, self._engine)
+        self._next = begun + max(MARKED_EVERY, 10 * (time.monotonic() - started))
 
 
 def _judge(folder: Folder, engine: Engine) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
+    from watchglass.capture.handed import Handed
     from watchglass.store.artifacts.known import Artifact, Artifacts
     from watchglass.store.artifacts.quarantined import Quarantine, Quarantines
     from watchglass.store.folder import Folder
@@ -65,3 +66,12 @@ class Keeping:
         from watchglass.store.artifacts.quarantined import release  # noqa: PLC0415 - costs only who asks
 
         return release(self._folder, self._engine, artifact, reason=reason, who=who)
+
+    def marks(self) -> Handed:
+        """Give the marks by which processes that record elsewhere are warned: names of files, digests of name and version.
+
+        Of what is in quarantine, of what carries a retracted tag, and of what was released; at most the newest 6,000 of each.
+        """
+        from watchglass.store.artifacts.quarantine_marks import handed_out  # noqa: PLC0415 - costs only who asks
+
+        return handed_out(self._folder, self._engine)

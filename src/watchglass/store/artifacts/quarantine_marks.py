@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from watchglass.capture.quarantine import lift, marked, put
+from watchglass.capture.handed import MOST, there
+from watchglass.capture.quarantine import digest, lift, marked, put
 from watchglass.errors import StoreError
 from watchglass.store import catalog as c
 from watchglass.store.transactions import writing
@@ -15,6 +17,7 @@ from watchglass.store.transactions import writing
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
+    from watchglass.capture.handed import Handed
     from watchglass.store.folder import Folder
 
 WATERMARK: Final = "quarantines"
@@ -52,6 +55,21 @@ def refresh(folder: Folder, engine: Engine) -> None:
     with writing(engine) as transaction:
         mark_now = insert(c.watermarks).values(name=WATERMARK, seq=state)
         transaction.execute(mark_now.on_conflict_do_update(index_elements=["name"], set_={"seq": state}))
+
+
+def handed_out(folder: Folder, engine: Engine) -> Handed:
+    """Give what processes that record to a server are to be warned of, and what was released, at most `MOST` of each. Raises `StoreError`."""
+    q = c.quarantines.c
+    query = (
+        sa.select(q.name, q.version).group_by(q.name, q.version).having(sa.func.count() == sa.func.count(q.released))
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query.order_by(sa.func.max(q.released).desc()).limit(MOST)).all()
+    try:
+        return replace(there(str(folder.root)), released=frozenset(digest(row.name, row.version) for row in rows))
+    except OSError as error:
+        message = f"the marks below {str(folder.root)!r} cannot be read: {error}. Let this user read them"
+        raise StoreError(message) from error
 
 
 def _state(connection: Connection) -> int:

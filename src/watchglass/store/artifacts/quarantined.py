@@ -115,6 +115,7 @@ def release(
             message = f"{title} cannot be {text!r:.80}: a text of up to {LONGEST:,} characters would do"
             raise BadInput(message)
     take_in(folder, engine)
+    refresh_if_new(folder, engine)
     with engine.connect() as connection:
         rows = _standing(connection, what)
     time, (name, version) = now(), (str(rows[0].name), str(rows[0].version))
