@@ -14,7 +14,7 @@ NEWEST ?= $(shell for p in python3.15 python3.14 python3.13 python3.12 $$(ls -d 
 # as pip does: a company's own certificates count
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help demo test check fix lock packages torture oldest postgres newest bench docs clean
+.PHONY: help demo test check fix lock packages torture oldest postgres catalog newest bench docs clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,11 @@ oldest: .venv/dev .oldest/duckdb  ## the store's tests with the oldest line of D
 
 postgres: .venv/dev packages  ## the store's tests with every catalog in a PostgreSQL that they start
 	@WATCHGLASS_TEST_POSTGRES=1 $(BIN)/python -m pytest $(TOGETHER) -m "not catalog_file" tests/store $(ARGS)
+
+# where nearly every answer is the catalog's own; elsewhere, about files and cells, it is asked the same few things
+catalog: .venv/dev packages  ## a minute of these: runs, lineage, subjects, artifacts, schemas, leases
+	@WATCHGLASS_TEST_POSTGRES=1 $(BIN)/python -m pytest $(TOGETHER) -m "not catalog_file and not many_stores and not slow" \
+	  $(addprefix tests/store/,lineage runs subjects artifacts schemas test_leases.py test_losses.py test_tuning.py) $(ARGS)
 
 newest: .newest/dev packages  ## recorder, store and kills at the disk's calls with the newest Python that is found here
 	@[ ! -x .newest/bin/python ] || .newest/bin/python -m pytest $(TOGETHER) tests/capture tests/store tests/e2e/test_kill_points.py $(ARGS)

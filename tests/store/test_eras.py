@@ -146,6 +146,7 @@ class Told:
         return dict(total)
 
 
+@pytest.mark.many_stores
 @pytest.mark.parametrize("many", [0, 1 << 40], ids=["looked up", "all joined"])
 @settings(
     max_examples=300 if LONG else 8,

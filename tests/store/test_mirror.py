@@ -179,6 +179,7 @@ def test_two_stores_at_once_mirror_once(bench, tmp_path):
     assert mirror(bench.folder, bench.engine, late=0) == 4
 
 
+@pytest.mark.many_stores
 @pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(["begin", "end", "mirror"]), st.integers(0, 12)), max_size=12))

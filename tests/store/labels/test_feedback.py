@@ -271,6 +271,7 @@ EVENTS = st.one_of(
 )
 
 
+@pytest.mark.many_stores
 @settings(
     max_examples=300 if TORTURE else 25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -140,6 +140,7 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.many_stores
 @settings(max_examples=200 if os.environ.get("WATCHGLASS_TORTURE") else 10, deadline=None)
 @given(
     kind=st.sampled_from(["number", "boolean", "text", "json"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,7 @@ def by_the_rules(edges, writes, tags):
             return have
 
 
+@pytest.mark.many_stores
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(READS, WRITES, SAID, LINKS)
 def test_the_walk_finds_what_the_rules_say(tmp_path_factory, reads, writes, tags, links):
