@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import pytest
 
@@ -180,6 +181,49 @@ def test_what_follows_is_set_for_a_process_and_each_way_to_record_heeds_it(logs,
         assert (event["status"], event["tests"][0]["level"]) == (("error", "block") if stopped else ("ok", "warn"))
         assert ("Blocked" in done.stderr) == (stopped and way != "by itself")
         assert done.stdout.strip() == ("" if way != "by itself" else "blocked None" if stopped else "1 read")
+
+
+def test_a_run_told_in_one_call_is_warned_kept_and_marks_what_it_wrote(logs, store, caplog):
+    tagged(store, grace="1d")
+    begun = time.time()
+    with caplog.at_level(logging.WARNING, "watchglass"):
+        wg.log_run("clean", started=begun, ended=begun, inputs=[("rows", {"a": 1})], outputs=[("good", {"b": 1}), "sums"], subjects={"sums": []}, on_retracted="block")  # fmt: skip
+    assert "run 'clean' reads 'rows', which carries a subject's tag that was retracted" in caplog.text
+    event = ended(logs, "clean")
+    assert [(one["name"], one["level"], one["ok"]) for one in event["tests"]] == [("retraction of rows", "warn", False)]
+    with wg.run("train") as run:
+        run.read({"b": 1}, "good")
+        run.read("sums")
+    assert [one["name"] for one in ended(logs, "train")["tests"]] == ["retraction of good"]
+
+
+def test_a_run_told_in_one_call_stops_its_caller_once_it_is_recorded(logs, store, monkeypatch):
+    tagged(store, grace="0s")
+    before, begun = time.time() - 100, time.time()
+    wg.log_run("old", started=before, ended=before + 1, inputs=["rows"], on_retracted="block")
+    assert ended(logs, "old")["tests"][0]["level"] == "warn", "it read before the grace was over"
+    monkeypatch.setenv("WATCHGLASS_ON_RETRACTED", "block")
+    with pytest.raises(Blocked, match="run 'late' reads 'rows'"):
+        wg.log_run("late", started=begun, ended=begun, inputs=["other", "rows"], outputs=["model"])
+    event = ended(logs, "late")
+    assert (event["status"], [one["level"] for one in event["tests"]]) == ("ok", ["block"])
+    assert [one["name"] for one in event["writes"]] == ["model"]
+    assert [(use.component, use.blocked) for use in store.uses("client-17").uses] == [("late", True)]
+    wg.log_run("loud", started=begun, ended=begun, inputs=["rows"], on_retracted="warn")
+    with pytest.raises(Blocked), wg.run("train") as run:
+        run.read("model")
+
+
+def test_a_run_told_in_one_call_is_warned_of_quarantine(logs, caplog):
+    @wg.component("clean", outputs=["rows"], after=[wg.check(lambda result: False, "quarantine", "never")])
+    def clean():
+        return [1, 2]
+
+    clean()
+    with caplog.at_level(logging.WARNING, "watchglass"):
+        wg.log_run("train", started=1, ended=2, inputs=[("rows", [1, 2]), ("rows", [3])])
+    assert "run 'train' reads what it should not: artifact 'rows' is in quarantine" in caplog.text
+    assert [(one["name"], one["ok"]) for one in ended(logs, "train")["tests"]] == [("quarantine of rows", False)]
 
 
 def test_what_a_run_says_itself_goes_before_what_is_set_and_a_word_that_is_none_is_told(logs, store, monkeypatch):

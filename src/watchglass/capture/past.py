@@ -10,12 +10,12 @@ from watchglass.capture.events import name as checked
 from watchglass.capture.events import optional_name, present, text_of
 from watchglass.capture.runs import Run, current_run, elsewhere, of_subjects
 from watchglass.capture.times import micros
-from watchglass.errors import BadInput
+from watchglass.errors import BadInput, Blocked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from watchglass.capture.artifacts import Item
+    from watchglass.capture.artifacts import Artifact, Item
     from watchglass.records import RunId, Time
 
 T = TypeVar("T")
@@ -36,13 +36,16 @@ def log_run(  # noqa: PLR0913 - the settled public face
     parent: Run | str | None = None,
     subjects: Mapping[str, str | Iterable[str]] | None = None,
     upstream: Iterable[Run | str] = (),
+    on_retracted: str | None = None,
 ) -> RunId:
     """Record a run that is over; gives its id.
 
     `inputs` and `outputs` are paths that exist (the file), other texts (names without content) and pairs
     (name, value). `subjects` says of whom they are, by name: {"rows": ["client-17"], "totals": []}; [] is nobody. `parent`
-    defaults to the run around. `upstream` names runs that it depends on though no data between is recorded. Raises `BadInput` when it ended before it started, for an unknown status, and for a
-    value without a name.
+    defaults to the run around. `upstream` names runs that it depends on though no data between is recorded. Inputs that are
+    in quarantine, or carry a retracted tag, are warned of and kept with the run; `on_retracted` is as in `wg.run`: `Blocked`
+    is raised once the run is recorded. Raises `BadInput` when it ended before it started, for an unknown status, and for
+    a value without a name.
     """
     of_whom = {} if subjects is None else of_subjects().tags_by_name(subjects)
     begun, over = micros(started, "started"), micros(ended, "ended")
@@ -55,9 +58,12 @@ def log_run(  # noqa: PLR0913 - the settled public face
     around = current_run() if parent is None else parent
     before = [one.id if isinstance(one, Run) else checked(one, "upstream") for one in _items(upstream, "upstream")]
     made = Run(checked(name, "the name of a run's component"), params, optional_name(version, "version"))
+    made.on_retracted = None if on_retracted is None else of_subjects().checked_reaction(on_retracted)
     stands = made.around
-    reads = [stands.take(item, None).edge(begun) for item in _items(inputs, "inputs")]
-    writes = [stands.take(item, None).edge(over) for item in _items(outputs, "outputs")]
+    read = [stands.take(item, None) for item in _items(inputs, "inputs")]
+    wrote = [stands.take(item, None) for item in _items(outputs, "outputs")]
+    reads, writes = [one.edge(begun) for one in read], [one.edge(over) for one in wrote]
+    stopped = _minded(made, "read", read, of_whom, begun)
     event = made.event() | {
         **_place(made, around),
         "started": begun,
@@ -71,7 +77,27 @@ def log_run(  # noqa: PLR0913 - the settled public face
     recorder.current().graph(present(event))
     if of_whom:
         _say_subjects(made.id, [*reads, *writes], of_whom)
+    _minded(made, "write", wrote, of_whom, over)
+    if stopped is not None:
+        raise stopped
     return made.id
+
+
+def _minded(
+    made: Run, kind: str, artifacts: Iterable[Artifact], of_whom: Mapping[str, tuple[str, ...]], moment: int
+) -> Blocked | None:
+    """Warn of what it read, or mark what it wrote, as a run under way does; gives what stops its caller."""
+    here, stopped = recorder.current(), None
+    if here.disabled:
+        return None
+    for one in artifacts:
+        if kind == "read" and one.version is not None:
+            made.warned(here.store, one.name, one.version)
+        try:
+            of_subjects().mind(made, kind, here.store, one, of_whom.get(one.name, ()), moment)
+        except Blocked as error:
+            stopped = stopped or error
+    return stopped
 
 
 def _say_subjects(run: str, edges: Iterable[dict[str, object]], of_whom: Mapping[str, tuple[str, ...]]) -> None:

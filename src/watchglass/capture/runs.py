@@ -305,19 +305,18 @@ class Run:
             edge["artifact"] = {**artifact.about, "quarantined": moment}
             quarantines().mark(here.store, artifact.name, artifact.version)
         elif kind == "read" and artifact.version is not None and not here.disabled:
-            self._warned(here.store, artifact.name, artifact.version)
+            self.warned(here.store, artifact.name, artifact.version)
         known.remember(artifact.version, artifact.name)
         (self._reads if kind == "read" else self._writes).append(edge)
         here.graph({"kind": kind, "run": self.id, **edge})
-        if said is None:
-            said = self.subjects.get(artifact.name)
+        said = self.subjects.get(artifact.name) if said is None else said
         for event in of_subjects().events(artifact.name, artifact.version, said, self.id, moment) if said else ():
             here.graph(event)
         if not here.disabled:
             of_subjects().mind(self, kind, here.store, artifact, said or ())
         return artifact.version
 
-    def _warned(self, store: str, name: str, version: str) -> None:
+    def warned(self, store: str, name: str, version: str) -> None:
         """Warn of a version that is in quarantine, and keep that with the run."""
         if quarantines().is_marked(store, name, version):
             text = f"artifact {name!r} is in quarantine in its version {version}"

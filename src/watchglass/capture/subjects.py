@@ -134,8 +134,8 @@ def lifted(store: str, name: str) -> None:
             Path(path).unlink()
 
 
-def mind(run: Run, kind: str, store: str, artifact: Artifact, said: tuple[str, ...]) -> None:
-    """Look whether what a run reads carries a tag that was retracted; what it writes then does too. Raises `Blocked`."""
+def mind(run: Run, kind: str, store: str, artifact: Artifact, said: tuple[str, ...], moment: int | None = None) -> None:
+    """Look whether what a run reads, now or at a moment in µs, carries a tag that was retracted; what it writes then does too. Raises `Blocked`."""
     if run.met is None and not os.path.exists(f"{store}/{FOLDER}"):  # noqa: PTH110 - nothing was ever retracted here
         return
     name, version = artifact.name, artifact.version
@@ -147,7 +147,7 @@ def mind(run: Run, kind: str, store: str, artifact: Artifact, said: tuple[str, .
         drops.shielded("retracted", f"readers of {name!r} may be warned wrongly, or not at all", verb, None)
     elif seen is not None:
         run.met = min((mark for mark in (run.met, seen) if mark is not None), key=_strictness)
-        over = 0 < seen.block_after <= now()
+        over = 0 < seen.block_after <= (now() if moment is None else moment)
         _tell(run, name, stop=over and settings.resolve(settings.ON_RETRACTED, run.on_retracted) == "block")
 
 
