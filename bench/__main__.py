@@ -31,6 +31,7 @@ NAMES = (
     "cells",
     "questions",
     "filled",
+    "comparison",
     "labels",
     "lookup",
     "looking",

@@ -199,7 +199,8 @@ def _with_numbers(
     column: ColumnComparison, numbers: Numbers, worth: tuple[float, float], least: float
 ) -> ColumnComparison:
     """Add what numbers tell: distances, both sides' spread, and the histogram."""
-    sides = [spread(numbers, side.counts) for side in (numbers.reference, numbers.current)]
+    both = (numbers.reference, numbers.current)
+    sides = [spread(numbers, side.counts, sums) for side, sums in zip(both, numbers.sums, strict=True)]
     bins = binned(numbers)
     index, divergence = psi(*bins, worth), jensen_shannon(*bins, worth)
     reference, current = (_spread_out(part, side) for part, side in zip((column.reference, column.current), sides, strict=True))  # fmt: skip

@@ -17,7 +17,7 @@ from watchglass.profile.grid import midpoints
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from watchglass.profile.sides import Numbers
+    from watchglass.profile.sides import Numbers, Sums
 
 FLOOR: Final = 1e-4
 """The least share that enters a logarithm: a bin empty on one side gives a finite PSI."""
@@ -75,8 +75,8 @@ class Spread(NamedTuple):
 LEVELS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def spread(numbers: Numbers, counts: NDArray[np.int64]) -> Spread:
-    """Describe one side's numbers by its counts, values taken for the middles of their buckets; NaN where there are none."""
+def spread(numbers: Numbers, counts: NDArray[np.int64], sums: Sums) -> Spread:
+    """Describe one side's numbers by its sums and counts, values taken for the middles of their buckets; NaN where there are none."""
     middle = midpoints(numbers.keys)
     finite = np.isfinite(middle)
     own, n = middle[finite], counts[finite]
@@ -87,6 +87,9 @@ def spread(numbers: Numbers, counts: NDArray[np.int64]) -> Spread:
     mean = float(own @ shares)
     with np.errstate(over="ignore"):
         deviation = math.sqrt(float((own - mean) ** 2 @ shares))
+    if sums[0] and math.isfinite(sums[2]):
+        mean = sums[1] / sums[0]
+        deviation = math.sqrt(max(0.0, sums[2] / sums[0] - mean**2)) if np.count_nonzero(n) > 1 else 0.0
     reached = np.cumsum(n)
     places = [min(int(np.searchsorted(reached, level * reached[-1])), len(n) - 1) for level in LEVELS]
     low, lower, half, upper, high = (float(own[place]) + numbers.centre for place in places)

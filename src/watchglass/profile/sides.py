@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from watchglass.profile.counting import Places
 
 Kind: TypeAlias = Literal["number", "category", "boolean", "text", "time"]
+Sums: TypeAlias = tuple[int, float, float]
 Unit: TypeAlias = Literal["days", "hours", "rows"]
 
 
@@ -57,6 +58,8 @@ class Numbers:
     current: Side
     whole: bool = False
     """Whether they are whole numbers by their type, or lengths of texts."""
+    sums: tuple[Sums, Sums] = ((0, 0.0, 0.0), (0, 0.0, 0.0))
+    """Of each side's finite values: how many, the sum of their distances from the centre, that of the squares."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,3 +138,18 @@ def count_twice(
         bins += blocks.of_row * width
     coarse = np.bincount(bins, minlength=blocks.size * width)
     return found + low, counts[found].astype(np.int64), coarse.reshape(blocks.size, width).astype(np.int64)
+
+
+def sums_of(values: NDArray[np.float64], centre: float) -> Sums:
+    """Give the number of finite values, the sum of their distances from the centre, and that of the squares.
+
+    >>> sums_of(np.array([1.0, 4.0, np.nan, np.inf]), 2.0)
+    (2, 1.0, 5.0)
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # what no double can hold is told as infinite
+        away = values - centre
+        total = float(away.sum())
+        if not np.isfinite(total):
+            away = away[np.isfinite(away)]
+            total = float(away.sum())
+        return len(away), total, float(away @ away)

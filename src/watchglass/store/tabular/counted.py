@@ -14,7 +14,7 @@ import numpy as np
 
 from watchglass.profile.counting import Places
 from watchglass.profile.grid import coarse_bins
-from watchglass.profile.sides import Numbers, Odd, Pair, Side, Values, count_twice
+from watchglass.profile.sides import Numbers, Odd, Pair, Side, Values, count_twice, sums_of
 from watchglass.store.quoting import identifier
 from watchglass.store.tabular.blocks import parted
 from watchglass.store.tabular.columns import chosen, hash_of, sorted_out, value_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
-    from watchglass.profile.sides import Blocks
+    from watchglass.profile.sides import Blocks, Sums
     from watchglass.store.tabular.blocks import Parting
     from watchglass.store.tabular.columns import Column
     from watchglass.store.tabular.opened import Stretch
@@ -57,12 +57,14 @@ class _Sums:
     fine: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
     coarse: NDArray[np.int64] | None = None
     values: NDArray[np.int64] | None = None
+    sums: Sums = (0, 0.0, 0.0)
 
     def add(self, other: _Sums) -> None:
         """Take the counts of more rows in."""
         self.fine += other.fine
         if len(self.fine) > PENDING:
             self.fine = [pooled(self.fine)]
+        self.sums = (self.sums[0] + other.sums[0], self.sums[1] + other.sums[1], self.sums[2] + other.sums[2])
         if other.coarse is not None:
             self.coarse = other.coarse if self.coarse is None else self.coarse + other.coarse
         if other.values is not None:
@@ -180,6 +182,7 @@ def _column(column: Column, place: int, read: Mapping[str, _Masked], blocks: Pla
         values = np.ma.filled(read[f"n{place}"].astype(np.float64, copy=False), np.nan)
         keys, counts, sums.coarse = count_twice(values, column.frame, blocks)
         sums.fine.append((keys, counts))
+        sums.sums = sums_of(values, column.frame.centre)
     if column.frame is None or column.kind == "text":
         codes = _codes(column, read[f"t{place}"])
         width = len(column.values) + 2
@@ -227,7 +230,9 @@ def _pair(column: Column, one: _Sums, other: _Sums, partings: tuple[Parting, Par
             for (own, n), sums, parting in zip(fine, (one, other), partings, strict=True)
         ]
         bins = coarse_bins(keys, np.asarray(frame.edges, dtype=np.int64))
-        numbers = Numbers(frame.centre, frame.scale, keys, bins, sides[0], sides[1], column.whole)
+        numbers = Numbers(
+            frame.centre, frame.scale, keys, bins, sides[0], sides[1], column.whole, (one.sums, other.sums)
+        )
     if column.frame is None or column.kind == "text":
         shape = len(column.values) + 2
         made = [
