@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import sqlalchemy as sa
 
+from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.lineage.carriers import is_clean
 
@@ -44,6 +45,20 @@ def _by_name(v: sa.FromClause, what: str) -> Text:
 def _newest(v: sa.FromClause, w: sa.FromClause, what: sa.ColumnElement[str], where: sa.ColumnElement[bool]) -> Text:
     query = sa.select(what).where(w.c.name == v.c.artifact, where).order_by(w.c.time.desc(), w.c.run.desc())
     return cast("Text", query.limit(1).correlate(v).scalar_subquery())
+
+
+def artifact_of(connection: Connection, model: str, version: str | None) -> tuple[str, str]:
+    """Name the artifact that a version of a model is, and its version; raises `UnknownName`, `BadInput` for one whose content is not known."""
+    v, content = c.model_versions.c, content_of(c.model_versions).label("content")
+    rows = connection.execute(sa.select(v.version, v.artifact, content).where(v.model == model)).all()
+    row = next((one for one in rows if one.version == version), None)
+    if row is None:
+        noun = f"version of model {model!r}"
+        raise UnknownName.named(noun, str(version), [one.version for one in rows], step="watchglass models")
+    if row.artifact is None or not row.content:
+        message = f"version {version!r} of model {model!r} names no artifact whose content is known: wg.log_model(…, artifact=…) does"
+        raise BadInput(message)
+    return row.artifact, row.content
 
 
 def made_by(connection: Connection, runs: Sequence[str], *, clean: bool = True) -> set[tuple[str, str]]:

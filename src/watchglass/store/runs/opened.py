@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from watchglass.records import Time
     from watchglass.store.folder import Folder
+    from watchglass.store.runs.predicted import Repredicted
     from watchglass.store.runs.rerun import Rerun
 
 MONTH: Final = "30d"
@@ -187,6 +188,28 @@ class Reviewing:
         from watchglass.store.runs.rerun import rerun  # noqa: PLC0415 - costs only who asks
 
         return rerun(self._folder, self._engine, id, inputs, params, models)
+
+    def rerun_prediction(  # noqa: PLR0913 - a keyword each
+        self,
+        id: str,  # noqa: A002 - the settled name
+        model: str | None = None,
+        environment: str | None = None,
+        *,
+        inputs: Mapping[str, object] | None = None,
+        version: str | None = None,
+        allow_pickle: bool = False,
+        trusted: Sequence[str] = (),
+    ) -> Repredicted:
+        """Predict a recorded prediction again from its features, by the kept artifact of its model's version; gives what differs or is missing.
+
+        `inputs` puts other values in the place of features, `version` another version of the model. The model is called in
+        this process, code around it is not. `allow_pickle` and `trusted` are those of `Artifact.load`. Raises `UnknownName`
+        for the prediction or a version, `BadInput` for a feature it does not have and for an id of several models.
+        """
+        from watchglass.store.runs.predicted import Changed, repredict  # noqa: PLC0415 - costs only who asks
+
+        changed = Changed(inputs, version, allow_pickle, trusted)
+        return repredict(self._folder, self._engine, id, model, environment, changed)
 
     def origin(
         self,

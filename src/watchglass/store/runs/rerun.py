@@ -11,19 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import sqlalchemy as sa
-
-from watchglass.errors import BadInput, StoreError, UnknownName
-from watchglass.store import catalog as c
+from watchglass.errors import StoreError
 from watchglass.store.graph import take_in
-from watchglass.store.lineage.models import content_of
+from watchglass.store.lineage.models import artifact_of
 from watchglass.store.runs.comparing import RunDiff, diff
 from watchglass.store.runs.listing import required_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Engine
 
     from watchglass.store.folder import Folder
 
@@ -63,7 +60,8 @@ def rerun(
     take_in(folder, engine)
     with engine.connect() as connection:
         required_run(connection, ident)
-        others = {**(inputs or {}), **_of_models(connection, models or {})}
+        others = dict(inputs or {})
+        others |= dict(artifact_of(connection, model, version) for model, version in (models or {}).items())
     answer = _called(folder, {"run": ident, "inputs": others, "params": dict(params or {})})
     missing = tuple(str(one) for one in answer["missing"]) if isinstance(answer["missing"], list) else ()
     made = answer["run"]
@@ -83,23 +81,6 @@ def _differs(found: RunDiff) -> tuple[str, ...]:
     if found.first.status != found.second.status:
         told.append(f"it ended {found.second.status}, not {found.first.status}: {found.second.error}")
     return tuple(told)
-
-
-def _of_models(connection: Connection, models: Mapping[str, str]) -> dict[str, str]:
-    """Name the artifact of each version of a model; raises `UnknownName`, `BadInput` for one without an artifact."""
-    v, content = c.model_versions.c, content_of(c.model_versions).label("content")
-    found: dict[str, str] = {}
-    for model, version in models.items():
-        rows = connection.execute(sa.select(v.version, v.artifact, content).where(v.model == model)).all()
-        row = next((one for one in rows if one.version == version), None)
-        if row is None:
-            noun = f"version of model {model!r}"
-            raise UnknownName.named(noun, version, [one.version for one in rows], step="watchglass models")
-        if row.artifact is None or not row.content:
-            message = f"version {version!r} of model {model!r} names no artifact whose content is known: wg.log_model(…, artifact=…) does"
-            raise BadInput(message)
-        found[row.artifact] = row.content
-    return found
 
 
 def _called(folder: Folder, asked: Mapping[str, object]) -> dict[str, object]:
