@@ -10,12 +10,17 @@ import subprocess
 import sys
 
 import pytest
+import sqlalchemy as sa
 
 import watchglass as wg
 from tests import postgres
 from tests.store.bench import Bench, prediction
+from tests.store.lineage.told import run
 from watchglass.errors import BadInput, StoreError, StoreTooNew
 from watchglass.reading import create_store
+from watchglass.store.catalog import watermarks
+from watchglass.store.graph import take_in
+from watchglass.store.transactions import writing
 
 pytestmark = postgres.NEEDED
 
@@ -162,8 +167,6 @@ def test_a_forked_child_asks_on_a_connection_of_its_own(catalog, tmp_path):
 
 
 def test_a_newer_catalog_is_refused(catalog, tmp_path):
-    import sqlalchemy as sa
-
     root = filled(tmp_path / "store")
     schema = json.loads((root / "catalog.url").read_text())["schema"]
     engine = sa.create_engine(catalog.replace("postgresql:", "postgresql+psycopg:"))
@@ -197,7 +200,6 @@ def test_what_is_no_database_is_said_without_its_password(said, error, words, tm
 def test_numbers_go_on_after_those_that_came_from_elsewhere(catalog, tmp_path):
     from watchglass.store import catalog as c
     from watchglass.store.exchange.numbered import put_numbered
-    from watchglass.store.transactions import writing
 
     bench = Bench(tmp_path / "store")
     line = {"segment": "s", "reason": "why", "rows": 1}
@@ -206,3 +208,39 @@ def test_numbers_go_on_after_those_that_came_from_elsewhere(catalog, tmp_path):
         given = transaction.execute(c.rejected.insert().values(**line).returning(c.rejected.c.id)).scalar_one()
     bench.close()
     assert given == 8
+
+
+MARK = {"name": "here", "seq": 1}
+
+
+def test_who_reads_cannot_write_and_what_fails_is_taken_back(catalog, tmp_path):
+    bench = Bench(tmp_path / "store")
+    with pytest.raises(sa.exc.InternalError, match="read-only"), bench.engine.connect() as connection:
+        connection.execute(watermarks.insert().values(**MARK))
+    with pytest.raises(ZeroDivisionError), writing(bench.engine) as transaction:
+        transaction.execute(watermarks.insert().values(**MARK))
+        _ = 1 / 0
+    with bench.engine.connect() as connection:
+        assert connection.execute(sa.select(watermarks.c.seq).where(watermarks.c.name == "here")).all() == []
+    bench.close()
+
+
+def test_what_is_asked_often_stays_prepared(catalog, tmp_path):
+    with wg.open(filled(tmp_path / "store")) as store:
+        for _ in range(12):
+            store.runs()
+        prepared = sa.text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT runs.id%'")
+        with store._engine.connect() as connection:
+            assert connection.execute(prepared).scalar() == 1
+
+
+def test_a_join_goes_along_the_indexes_and_reads_no_table_as_a_whole(catalog, tmp_path):
+    bench = Bench(tmp_path / "store")
+    bench.write("graph", [run(f"r{n}", n, reads=[f"x{n}"], writes=[f"x{n + 1}"]) for n in range(2000)])
+    take_in(bench.folder, bench.engine)
+    with bench.engine.connect() as connection:
+        plan = sa.text("EXPLAIN SELECT * FROM reads JOIN writes ON writes.name = reads.name WHERE reads.run = 'r7'")
+        said = "\n".join(connection.execute(plan).scalars())
+    assert "Seq Scan" not in said
+    assert "Hash" not in said
+    bench.close()
