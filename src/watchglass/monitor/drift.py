@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from watchglass.monitor import ted
+from watchglass.monitor import conformal, ted
 from watchglass.monitor.effects import Moved, moved
 from watchglass.monitor.functionals import FEWEST_ROWS, Table, table
+from watchglass.monitor.seasons import affordable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from watchglass.profile.histories import ColumnHistory
 
+Guarantee = Literal["default", "exact"]
 FEWEST_REFERENCE = 28
 REBASED = 30  # windows of the new reference after an alert
 SURE = 0.95
@@ -94,36 +96,67 @@ class DriftFinding:
     judged: bool = True
 
 
+class Reference(NamedTuple):
+    """What a reference gave: functionals of all windows, which of it have rows, what was learnt (None: nothing), what is known beside."""
+
+    made: Table
+    used: NDArray[np.int64]
+    learnt: ted.Learnt | None
+    about: ted.Circumstances
+
+
 class DriftMonitor:
-    """The drift monitor of one model over its histories; `state` is all that it must remember between runs."""
+    """The drift monitor of one model over its histories; `state` is all that it must remember between runs.
+
+    `unknown` says why the last window asked for was not judged; it is empty when it was.
+    """
 
     def __init__(
-        self, columns: Sequence[ColumnHistory], state: DriftState, *, windows_per_false_alert: float = 365.0
+        self,
+        columns: Sequence[ColumnHistory],
+        state: DriftState,
+        *,
+        windows_per_false_alert: float = 365.0,
+        guarantee: Guarantee = "default",
+        covariates: NDArray[np.float64] | None = None,
     ) -> None:
-        """Take up judging at `state`; T = windows a year / false alerts a year."""
+        """Take up judging at `state`; T = windows a year / false alerts a year.
+
+        `covariates` (W, p) of all windows, a constant first (`seasons.covariates`), enter the default detector's
+        regression, as many as the reference can tell. The exact one ranks windows as they are, and takes none.
+        """
         self.state = state
+        self.unknown = ""
         self._columns = tuple(columns)
         self._log_alarm = math.log(2 * windows_per_false_alert)
-        self._learnt: dict[tuple[int, int], tuple[Table, NDArray[np.int64], ted.Learnt]] = {}
+        self._exact = guarantee == "exact"
+        self._covariates = covariates
+        self._learnt: dict[tuple[int, int], Reference] = {}
+        self._ranked: dict[tuple[int, int, int], tuple[int, conformal.Running]] = {}
 
-    def _reference(self, start: int, end: int) -> tuple[Table, NDArray[np.int64], ted.Learnt]:
+    def _reference(self, start: int, end: int) -> Reference:
         """Learn from a reference, once for each."""
         if (start, end) not in self._learnt:
             asked = np.arange(start, end)
             made = table(self._columns, asked)
             used = asked[made.there[asked]]
+            known = np.ones((len(made.rows), 1)) if self._covariates is None else self._covariates
+            about = ted.Circumstances(affordable(known, len(used)), made.rows)
+            learnt = ted.learn(made.z[used], made.floor, circumstances=about.at(used)) if len(used) else None
             self._learnt = {
                 **dict(list(self._learnt.items())[-1:]),
-                (start, end): (made, used, ted.learn(made.z[used], made.floor)),
+                (start, end): Reference(made, used, learnt, about),
             }
         return self._learnt[start, end]
 
     def step(self, window: int) -> DriftFinding | None:
         """Judge one closed window; None while learning first, where there are no rows, or when it was judged before."""
-        if window < self.state.judged or not self._columns or window >= len(self._columns[0].counts):
+        self.unknown = self._not_to_judge(window)
+        if self.unknown:
             return None
         self.state = replace(self.state, judged=window + 1)
         if not self.state.armed(window):
+            self.unknown = f"learning: window {window} of a reference that ends before window {self.state.end}"
             self.state = self._filled(self.state, window)
             return self._seen_while_learning(window)
         finding = self._weigh((self.state.start, self.state.end), max(self.state.end, self.state.since), window)
@@ -133,16 +166,42 @@ class DriftMonitor:
             self.state = self._filled(DriftState(finding.onset, end, window + 1, held), window)
         return finding
 
+    def _not_to_judge(self, window: int) -> str:
+        if not self._columns:
+            return "unknown, because the model has no columns that are judged"
+        if window >= len(self._columns[0].counts):
+            return f"unknown, because window {window} is not counted yet; the last one is {len(self._columns[0].counts) - 1}"
+        return f"window {window} was judged before" if window < self.state.judged else ""
+
     def _weigh(self, reference: tuple[int, int], since: int, window: int) -> DriftFinding | None:
         """Weigh the windows [since, window] against a reference; None without enough of it, or without rows in the window."""
-        made, used, learnt = self._reference(*reference)
-        if len(used) < FEWEST_REFERENCE or not made.there[window]:
+        made, used, learnt, about = self._reference(*reference)
+        if learnt is None or len(used) < FEWEST_REFERENCE:
+            self.unknown = (
+                f"unknown, because the reference has {len(used)} windows with rows; {FEWEST_REFERENCE} would do"
+            )
+            return None
+        if not made.there[window]:
+            self.unknown = f"unknown, because the window has {made.rows[window]:g} rows; {FEWEST_ROWS} would do"
             return None
         after = np.arange(since, window + 1)
         after = after[made.there[after]]
-        found = ted.evidence(learnt, made.z[after])
+        found = ted.evidence(learnt, made.z[after], circumstances=about.at(np.concatenate([used, after])))
+        if self._exact:
+            found = replace(found, log_sr=self._exactly(reference, made, used, after))
         log_odds = np.log(made.weight) + found.log_sr - self._log_alarm
         return self._finding(window, (made, used, after), found, log_odds)
+
+    def _exactly(
+        self, reference: tuple[int, int], made: Table, used: NDArray[np.int64], after: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Give the exact detector's log SR, going on from where it stood; onsets are the other's, which are surer."""
+        key = (*reference, int(after[0]))
+        done, running = self._ranked.get(key, (0, conformal.begin(conformal.learn(made.z[used], seed=reference[0]))))
+        for place in after[done:]:
+            running = conformal.step(running, made.z[place])
+        self._ranked = {**dict(list(self._ranked.items())[-1:]), key: (len(after), running)}
+        return conformal.log_sr(running)
 
     def _seen_while_learning(self, window: int) -> DriftFinding | None:
         """Tell how far a window lies from the reference before the last alert; it alarms nothing."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from watchglass.monitor.budget import smallest
-from watchglass.monitor.functionals import novel
+from watchglass.monitor.functionals import mean_and_deviation, novel
 from watchglass.profile.grid import midpoints
 from watchglass.profile.histories import CategoryHistory, NumberHistory
 
@@ -39,11 +39,8 @@ def moments(column: NumberHistory, windows: NDArray[np.int64]) -> tuple[float, f
     """Give mean and standard deviation of a column over windows, from its counts; NaN when there are none."""
     middle = midpoints(column.keys)
     finite = np.isfinite(middle)
-    pooled = column.counts[windows][:, finite].sum(axis=0)
-    if not pooled.sum():
-        return math.nan, math.nan
-    mean = float(np.average(middle[finite], weights=pooled))
-    return mean + column.centre, math.sqrt(float(np.average((middle[finite] - mean) ** 2, weights=pooled)))
+    mean, deviation = mean_and_deviation(middle[finite], column.counts[windows][:, finite].sum(axis=0))
+    return mean + column.centre, deviation
 
 
 def moved(
@@ -57,8 +54,9 @@ def moved(
     functional = made.functionals[index]
     reference, since = windows
     log_odds, log_alarm = odds
-    spread = float(np.std(made.z[reference, index], ddof=1)) if len(reference) > 1 else math.nan
-    spread = max(spread, float(made.floor[index]))
+    known = made.z[reference, index]
+    known = known[~np.isnan(known)]
+    spread = max(float(np.std(known, ddof=1)) if len(known) > 1 else 0.0, float(made.floor[index]))
     seen = float(
         smallest(
             np.array([spread]),
@@ -75,7 +73,7 @@ def moved(
         if functional.aspect == "spread":
             before, after = deviation, deviation_after
         unit = deviation if deviation > 0 else abs(column.scale)
-        effect = (after - before) / unit if unit else math.nan
+        effect = after / unit - before / unit if unit else math.nan
         return Moved(column.name, evidence, functional.aspect, None, effect, "sd", before, after, seen)
     before, after = (_share(column, functional.aspect, functional.value, reference, chosen) for chosen in windows)
     return Moved(

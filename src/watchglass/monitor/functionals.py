@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from watchglass.profile.histories import ColumnHistory
+    from watchglass.profile.weights import Numbers
 
-Aspect = Literal["location", "spread", "mean", "missing", "new values", "share"]
+Aspect = Literal["location", "spread", "mean", "missing", "new values", "share", "unseen", "stuck", "maximum"]
 FEWEST_ROWS = 5
 CLIP = 4.0  # standard deviations beyond which a value counts as this far
 RARE = 0.01  # a category below this share in the reference is counted with the others
@@ -41,13 +42,17 @@ class Functional:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """`z` (W, J) one row a window; `floor` (J) the noise of rows alone; `weight` (J) adds up to 1; `there` (W) has rows."""
+    """`z` (W, J) one row a window, NaN where it does not tell a functional; `floor` (J) the noise of rows alone.
+
+    `weight` (J) adds up to 1; `there` (W) says which windows have rows enough, `rows` (W) how many.
+    """
 
     functionals: tuple[Functional, ...]
     z: NDArray[np.float64]
     floor: NDArray[np.float64]
     weight: NDArray[np.float64]
     there: NDArray[np.bool_]
+    rows: NDArray[np.float64]
 
 
 def arcsine(
@@ -59,6 +64,20 @@ def arcsine(
     [1.571]
     """
     return 2 * np.arcsin(np.sqrt((count + 0.5) / (of + 1.0)))
+
+
+def moved_share(count: Numbers, of: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Give the angle of a share less the angle that a given share has in as many rows: 0 where they agree, however few.
+
+    The angle alone lies the higher the fewer rows there are: one of none in 20 rows is that of one in 100.
+    """
+    return arcsine(np.asarray(count, dtype=np.float64), of) - arcsine(share * of, of)
+
+
+def _usual(count: Numbers, of: NDArray[np.float64], reference: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Hold counts (W) against the share that the reference has in all."""
+    whole = float(np.nansum(of[reference]))
+    return moved_share(count, of, float(count[reference].sum()) / whole if whole else 0.0)
 
 
 def table(columns: Sequence[ColumnHistory], reference: NDArray[np.int64]) -> Table:
@@ -75,47 +94,65 @@ def table(columns: Sequence[ColumnHistory], reference: NDArray[np.int64]) -> Tab
     counts = np.bincount([functional.column for functional in found], minlength=len(columns))
     weight = np.array([1 / len(columns) / counts[functional.column] for functional in found])
     floor = np.full(len(found), 1 / np.sqrt(max(float(np.mean(rows[reference])) if len(reference) else 1.0, 1.0)))
-    return Table(tuple(found), np.stack(parts, axis=1), floor, weight, there)
+    return Table(tuple(found), np.stack(parts, axis=1), floor, weight, there, np.asarray(rows, dtype=np.float64))
 
 
 def _number(
     column: NumberHistory, reference: NDArray[np.int64]
 ) -> list[tuple[Aspect, str | None, NDArray[np.float64]]]:
     counts = column.counts.astype(np.float64)
-    rows = np.maximum(counts.sum(axis=1), 1)
+    rows = _told(counts.sum(axis=1))
     pooled = counts[reference].sum(axis=0)
     share = pooled / max(pooled.sum(), 1)
     rank = np.cumsum(share) - share / 2
     location = np.sqrt(3) * (2 * rank - 1)
     spread = np.sqrt(5) * (6 * rank**2 - 6 * rank + 1)
     standard = np.clip(standardised(column, reference), -CLIP, CLIP)
-    body, everything = column.counts.sum(axis=1), column.counts.sum(axis=1) + column.missing
+    everything = _told(counts.sum(axis=1) + column.missing)
     return [
         ("location", None, counts @ location / rows),
         ("spread", None, counts @ spread / rows),
         ("mean", None, counts @ standard / rows),
-        ("missing", None, arcsine(column.missing, everything)),
-        ("new values", None, arcsine(novel(column, reference), body)),
+        ("missing", None, _usual(column.missing, everything, reference)),
+        ("new values", None, _usual(novel(column, reference), rows, reference)),
     ]
+
+
+def _told(rows: Numbers) -> NDArray[np.float64]:
+    """Give NaN where there are no rows: a mean or a share of none is not told."""
+    counted = np.asarray(rows, dtype=np.float64)
+    return np.asarray(np.where(counted > 0, counted, np.nan), dtype=np.float64)
 
 
 def standardised(column: NumberHistory, reference: NDArray[np.int64]) -> NDArray[np.float64]:
     """Give each bucket's middle as distance from the reference's median in its robust standard deviations."""
     middle = midpoints(column.keys)
-    pooled = column.counts[reference].sum(axis=0)
-    if not pooled.sum():
-        return np.zeros(len(middle))
-    cumulated = np.cumsum(pooled) / pooled.sum()
-    low, centre, high = (middle[min(int(np.searchsorted(cumulated, at)), len(middle) - 1)] for at in (0.25, 0.5, 0.75))
     finite = np.isfinite(middle)
-    mean = np.average(middle[finite], weights=pooled[finite]) if pooled[finite].sum() else 0.0
-    deviation = (
-        np.sqrt(np.average((middle[finite] - mean) ** 2, weights=pooled[finite])) if pooled[finite].sum() else 0.0
-    )
-    scale = max((high - low) / 1.349, deviation / 4)
+    inner, pooled = middle[finite], column.counts[reference][:, finite].sum(axis=0)
+    if not pooled.sum():
+        return np.where(finite, 0.0, middle)
+    cumulated = np.cumsum(pooled) / pooled.sum()
+    low, centre, high = (inner[min(int(np.searchsorted(cumulated, at)), len(inner) - 1)] for at in (0.25, 0.5, 0.75))
+    _, deviation = mean_and_deviation(inner, pooled)
+    scale = max((high / 1.349 - low / 1.349), deviation / 4)
     if not np.isfinite(scale) or scale <= 0:
         scale = max(abs(column.scale), 1e-12)
-    return np.asarray((middle - centre) / scale)
+    with np.errstate(over="ignore"):  # farther than a double can say is infinitely far
+        return np.asarray(middle / scale - centre / scale, dtype=np.float64)
+
+
+def mean_and_deviation(values: NDArray[np.float64], weights: Numbers) -> tuple[float, float]:
+    """Give the weighted mean and standard deviation of finite values, however large; NaN where nothing weighs anything.
+
+    >>> mean_and_deviation(np.array([-1e308, 1e308]), np.array([1, 1]))
+    (0.0, 1e+308)
+    """
+    if not weights.sum():
+        return float("nan"), float("nan")
+    unit = float(np.abs(values).max()) or 1.0
+    small = values / unit
+    mean = float(np.average(small, weights=weights))
+    return mean * unit, float(np.sqrt(np.average((small - mean) ** 2, weights=weights))) * unit
 
 
 def novel(column: NumberHistory, reference: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -138,16 +175,16 @@ def _category(
     column: CategoryHistory, reference: NDArray[np.int64]
 ) -> list[tuple[Aspect, str | None, NDArray[np.float64]]]:
     rows = column.counts.sum(axis=1)
-    everything = rows + column.missing
+    everything = _told(rows + column.missing)
     pooled = column.counts[reference].sum(axis=0)
     common = np.flatnonzero(pooled > RARE * max(pooled.sum(), 1))
     shown = common[1:] if len(common) == 2 else common  # noqa: PLR2004 - of two complementary shares one says it all
     others = rows - column.counts[:, common].sum(axis=1)
     made: list[tuple[Aspect, str | None, NDArray[np.float64]]] = [
-        ("share", column.values[index], arcsine(column.counts[:, index], everything)) for index in shown
+        ("share", column.values[index], _usual(column.counts[:, index], everything, reference)) for index in shown
     ]
     return [
         *made,
-        ("new values", None, arcsine(others, everything)),
-        ("missing", None, arcsine(column.missing, everything)),
+        ("new values", None, _usual(others, everything, reference)),
+        ("missing", None, _usual(column.missing, everything, reference)),
     ]
