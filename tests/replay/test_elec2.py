@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 import pandas as pd
@@ -15,7 +16,8 @@ from watchglass.reading import Store
 FEATURES = ["nswprice", "nswdemand", "vicprice", "vicdemand", "transfer"]
 CHANGE = 363  # window of row 17,424
 LAST = 425  # windows after this cannot matter: the incident must be raised within five
-STARTS = range(0, 40, 3)
+STARTS = range(0, 40, 3 if os.environ.get("WATCHGLASS_TORTURE") else 9)
+"""Fourteen days, five of them in the everyday run; at most one in seven may miss it."""
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +53,9 @@ def found(elec2, start, folder):
     return hits
 
 
-def test_the_change_of_the_market_is_found_from_at_least_twelve_of_fourteen_starting_days(elec2, tmp_path):
+def test_the_change_of_the_market_is_found_from_six_of_seven_starting_days(elec2, tmp_path):
     hits = {start: found(elec2, start, tmp_path / str(start)) for start in STARTS}
-    assert sum(bool(hit) for hit in hits.values()) >= 12, hits
+    assert sum(not hit for hit in hits.values()) <= len(STARTS) // 7, hits
     for incident in [hit[0] for hit in hits.values() if hit]:
         assert incident.severity == "notice"
         assert incident.before.low < incident.before.value < incident.before.high

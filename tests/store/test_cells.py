@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from contextlib import closing
 from datetime import date
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,8 +34,7 @@ def truth(events, known_day):
     return {name: (labelled[name], correct[name]) for name in labelled}
 
 
-def counted(bench, known_day):
-    whole = history(bench.folder, bench.engine, "digits")
+def counted(whole, known_day):
     labels = whole.labels
     labelled, correct = labels.known_at(known_day - (whole.first - date(2026, 6, 1)).days)
     names = [dict(chosen).get("site", "") for chosen in labels.slices]
@@ -60,7 +61,12 @@ def stories(draw):
     return order, cuts
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.many_stores
+@settings(
+    max_examples=200 if os.environ.get("WATCHGLASS_TORTURE") else 20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(stories())
 def test_any_interleaving_gives_the_counts_of_one_pass_as_known_on_every_day(tmp_path_factory, story):
     events, cuts = story
@@ -70,8 +76,9 @@ def test_any_interleaving_gives_the_counts_of_one_pass_as_known_on_every_day(tmp
             bench.write("rows", events[start:end])
             bench.compact()
             bench.follow()
+        whole = history(bench.folder, bench.engine, "digits")
         for day in range(5):
-            assert counted(bench, day) == truth(events, day), f"as known on day {day}"
+            assert counted(whole, day) == truth(events, day), f"as known on day {day}"
 
 
 def test_cells_of_parts_equal_the_cells_of_the_whole(bench, tmp_path):

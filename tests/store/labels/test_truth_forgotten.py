@@ -1,4 +1,4 @@
-"""Two models, weights, repeats, corrections, old days on the coarser grid, ids forgotten in between: the cells say what one pandas pass says of what is left."""
+"""Two models, weights, repeats, corrections, ids forgotten in between: the cells say what one pandas pass says of what is left."""
 
 from __future__ import annotations
 
@@ -97,6 +97,7 @@ def of(bench, model):
             transaction.execute(c.files.update().where(c.files.c.seq.in_(hidden)).values(removed=None))
 
 
+@pytest.mark.many_stores
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("many", [0, 1 << 40], ids=["looked up", "all joined"])
 @settings(
