@@ -110,6 +110,25 @@ def test_a_command_is_run_as_a_run_and_its_exit_code_passes_through(place, tmp_p
     ]
 
 
+def test_of_whom_inputs_and_outputs_are_is_said_as_in_python(place, tmp_path):
+    (tmp_path / "raw.csv").write_text("of,clients\n17,9\n")
+    out = tmp_path / "rows.txt"
+    script = f"open({str(out)!r}, 'w').write('x')"
+    words = ["--input", f"raw={tmp_path / 'raw.csv'}", "--output", f"rows={out}", "--output", "sums"]
+    words += ["--subject", "raw=client-17", "--subject", "raw=client-9", "--subject", "rows=client=3", "--subject", "sums="]  # fmt: skip
+    assert process(place, "run", "whose", *words, "--", sys.executable, "-c", script).returncode == 0
+    query = "SELECT t.name, t.tag, t.version <> '' AS versioned FROM subject_tags t JOIN runs r ON t.run = r.id WHERE component = '{}' ORDER BY ALL"
+    wanted = [("raw", "client-17", True), ("raw", "client-9", True), ("rows", "client=3", True), ("sums", "", False)]
+    assert [tuple(row.values()) for row in rows(place, query.format("whose"))] == wanted
+    done = log(place, "run", "over whose", "--input", "clients.csv", "--subject", "clients.csv=client-17")
+    assert done.returncode == 0, done.stderr
+    assert [tuple(row.values()) for row in rows(place, query.format("over whose"))] == [
+        ("clients.csv", "client-17", False)
+    ]
+    with wg.open(place[1]) as store:
+        assert {one.component for one in store.subject("client-17").runs} == {"whose", "over whose"}
+
+
 def test_a_command_that_is_not_there_and_one_that_is_killed(place):
     done = process(place, "run", "absent", "--", "no-such-command-at-all")
     assert (done.returncode, "is not found" in done.stderr) == (127, True)
@@ -196,6 +215,12 @@ def test_a_large_file_goes_in_pieces_and_lines_are_numbered_through(places, monk
         (["events", "/no/such/file"], "No such file"),
         (["run", "c", "--started", "2026-01-02", "--ended", "2026-01-01"], "swapped"),
         (["run", "c", "--started", "2026-01-02", "--", "true"], "COMMAND says them itself"),
+        (["run", "c", "--input", "rows", "--subject", "row=client-17", "--", "true"], "of these names: rows"),
+        (["run", "c", "--subject", "client-17"], "names no input or output"),
+        (
+            ["run", "c", "--input", "a", "--subject", "a=", "--subject", "a=b"],
+            "--subject of 'a' cannot have the tag ''",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_sentence_and_2(place, words, said):

@@ -25,6 +25,7 @@ from watchglass.capture.traceparent import around, headers
 from watchglass.cli.delivering import Delivery
 from watchglass.cli.logging import Pair, log, recording, where_option
 from watchglass.cli.printing import json_option
+from watchglass.cli.whose import said, whose
 from watchglass.errors import BadInput, WatchglassError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _BY_SIGNAL: Final = 128
 @click.option("--version", default=None, help="The component's version.")
 @click.option("--parent", default=None, help="The id of the run that this is a part of.")
 @click.option("--upstream", multiple=True, metavar="RUN", help="A run that it depends on with no data between; may be repeated.")  # fmt: skip
+@click.option("--subject", "subjects", multiple=True, metavar="NAME=TAG", help="Of whom an input or output is, NAME= of nobody; may be repeated.")  # fmt: skip
 @click.option("--started", default=None, help="When it started; without COMMAND.")
 @click.option("--ended", default=None, help="When it ended; without COMMAND.")
 @click.option("--error", default=None, help="What went wrong; without COMMAND.")
@@ -59,6 +61,7 @@ def run(  # noqa: PLR0913, PLR0917 - options
     version: str | None,
     parent: str | None,
     upstream: Sequence[str],
+    subjects: Sequence[str],
     started: str | None,
     ended: str | None,
     error: str | None,
@@ -74,16 +77,20 @@ def run(  # noqa: PLR0913, PLR0917 - options
     event |= {name: value for name, value in (("version", version), ("parent", parent)) if value is not None}
     event |= {"upstream": list(upstream)} if upstream else {}
     event |= {"host": host(), "pid": os.getpid()}
+    of_whom = whose(subjects, (*inputs, *outputs))
     if command:
         if started or ended or error:
             message = "--started, --ended and --error are for a run that is over; COMMAND says them itself"
             raise BadInput(message)
-        raise SystemExit(_wrapped(event, command, (inputs, outputs), store))
+        raise SystemExit(_wrapped(event, command, (inputs, outputs, of_whom), store))
     moment = now()
     over = {"started": started or ended or moment, "ended": ended or moment, "error": error}
     edges = {"reads": _edges(inputs, None), "writes": _edges(outputs, None)}
+    event |= edges
+    event |= {name: value for name, value in over.items() if value is not None}
     with recording(), Delivery(store) as delivery:
-        delivery.event({**event, **{name: value for name, value in over.items() if value is not None}, **edges})
+        for one in (event, *said(event, of_whom, moment)):
+            delivery.event(one)
         click.echo(json.dumps({**delivery.answer(), "ids": [event["id"]]}) if as_json else event["id"])
 
 
@@ -98,7 +105,10 @@ def _edges(items: Sequence[str], moment: int | None) -> list[dict[str, object]]:
 
 
 def _wrapped(
-    event: dict[str, object], command: Sequence[str], edges: tuple[Sequence[str], Sequence[str]], store: str | None
+    event: dict[str, object],
+    command: Sequence[str],
+    edges: tuple[Sequence[str], Sequence[str], Mapping[str, tuple[str, ...]]],
+    store: str | None,
 ) -> int:
     """Run a command and record it; what cannot be recorded is told and hinders nothing.
 
@@ -134,7 +144,7 @@ def _wrapped(
     }
     if error:
         event["error"] = error
-    _recorded((event,), store)
+    _recorded((event, *said(event, edges[2], over)), store)
     return code
 
 
