@@ -79,7 +79,9 @@ said = []
 def table(path: Path, rows: int, seed: int) -> None:
     """Write a table; with another seed a few columns have moved."""
     shift = 0.1 if seed else 0.0
-    columns = [f"TIMESTAMP '2026-01-01' + to_microseconds(i * {DAYS * 86_400_000_000} // {rows}) AS at"]
+    columns = [
+        f"TIMESTAMP '2026-01-01' + to_microseconds((i::DOUBLE / {rows} * {DAYS * 86_400_000_000})::BIGINT) AS at"
+    ]
     for place, name in enumerate(NUMBERS):
         one, other = (
             f"((hash(i * {k} + {place * 1009 + seed * 7919}) >> 11)::DOUBLE / 9007199254740992.0)" for k in (31, 37)

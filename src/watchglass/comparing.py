@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Comparison:
     """What two tables differ by: `sentence` says it, `columns` has those that moved first, the largest effect first.
 
-    At most a share `false` of the columns said to have moved is expected to be wrong. `parted` says how it was found out
+    At most a share `false_discoveries` of the columns said to have moved is expected to be wrong. `parted` says how it was found out
     how many independent rows the rows of each table are worth.
     """
 
@@ -41,7 +41,7 @@ class Comparison:
     current: str
     rows_reference: int
     rows_current: int
-    false: float
+    false_discoveries: float
     made: datetime
     blocks: Blocks
     columns: tuple[ColumnComparison, ...]
@@ -108,7 +108,7 @@ class Comparison:
             "current": self.current,
             "rows_reference": self.rows_reference,
             "rows_current": self.rows_current,
-            "false": words.percent(self.false),
+            "false": words.percent(self.false_discoveries),
             "made": self.made.isoformat(timespec="minutes"),
         }
 
@@ -119,7 +119,7 @@ def compare(
     *,
     time: str | None = None,
     columns: Sequence[str] | None = None,
-    false: float = FALSE,
+    false_discoveries: float = FALSE,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Compare two tables column by column: how far each moved, and whether sampling alone would do that. No store is needed.
@@ -128,11 +128,11 @@ def compare(
     or anything that gives an Arrow stream, a dict of columns or a list of dicts. Files are streamed. `time` names the column
     whose days (hours, where there are few days) tell how much rows resemble each other; without it a column of times with
     a usual name does, else rows count as neighbours as they lie. `columns` None: all that are there. At most a share
-    `false` of the columns said to have moved is expected to be wrong. `progress` is told rows done and in all.
+    `false_discoveries` of the columns said to have moved is expected to be wrong. `progress` is told rows done and in all.
     Raises `BadInput` for a table that cannot be read or a column that is not there.
     """
     counted = count_tables((reference, current), time=time, columns=columns, progress=progress)
-    return compared(counted, false)
+    return compared(counted, false_discoveries)
 
 
 class Comparing:
@@ -148,7 +148,7 @@ class Comparing:
         *,
         time: str | None = None,
         columns: Sequence[str] | None = None,
-        false: float = FALSE,
+        false_discoveries: float = FALSE,
         progress: Callable[[int, int], None] | None = None,
     ) -> Comparison:
         """Compare chosen predictions of this store with each other, or with a table, column by column, as `wg.compare` does.
@@ -160,12 +160,12 @@ class Comparing:
         """
         tables = (reference, current)
         counted = count_chosen(self._folder, self._engine, tables, time=time, columns=columns, progress=progress)
-        return compared(counted, false)
+        return compared(counted, false_discoveries)
 
 
-def compared(counted: Counted, false: float = FALSE) -> Comparison:
+def compared(counted: Counted, false_discoveries: float = FALSE) -> Comparison:
     """Judge what was counted, and say it in words."""
-    found = compare_columns(counted.pairs, counted.odd, false=false)
+    found = compare_columns(counted.pairs, counted.odd, false=false_discoveries)
     told = tuple(replace(column, sentence=sentence(column, counted.blocks)) for column in found)
     return Comparison(
         headline(told),
@@ -174,7 +174,7 @@ def compared(counted: Counted, false: float = FALSE) -> Comparison:
         _called(counted.names[1]),
         counted.rows[0],
         counted.rows[1],
-        false,
+        false_discoveries,
         datetime.now(UTC),
         counted.blocks,
         told,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--current", required=True, metavar="B", help="What is held against it.")
 @click.option("--time", default=None, metavar="COLUMN", help="The column of time, whose days tell how much rows resemble each other.")  # fmt: skip
 @click.option("--column", "columns", multiple=True, help="Compare this column only; may be repeated.")
-@click.option("--false", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True, help="The share of columns said to have moved that may be wrong.")  # fmt: skip
+@click.option("--false-discoveries", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True, help="The share of columns said to have moved that may be wrong.")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Write the report to this file.")  # fmt: skip
 @click.option("--fail-on", type=click.IntRange(min=1), default=None, metavar="N", help="Exit with 1 when N columns moved, are gone or have another type.")  # fmt: skip
 @store_option
@@ -33,7 +33,7 @@ def drift(  # noqa: PLR0913 - an option each
     *,
     time: str | None,
     columns: tuple[str, ...],
-    false: float,
+    false_discoveries: float,
     html: Path | None,
     fail_on: int | None,
     path: str | None,
@@ -44,9 +44,13 @@ def drift(  # noqa: PLR0913 - an option each
         asked = (reference, current)
         if any(chosen(each) is not None for each in asked):
             with wg.open(path) as store:
-                found = store.compare(*asked, time=time, columns=columns or None, false=false, progress=moved)
+                found = store.compare(
+                    *asked, time=time, columns=columns or None, false_discoveries=false_discoveries, progress=moved
+                )
         else:
-            found = wg.compare(*asked, time=time, columns=columns or None, false=false, progress=moved)
+            found = wg.compare(
+                *asked, time=time, columns=columns or None, false_discoveries=false_discoveries, progress=moved
+            )
     if html is not None:
         found.html(html)
     if as_json:

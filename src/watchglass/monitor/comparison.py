@@ -242,7 +242,7 @@ def _with_values(
     moved = tuple(
         Moved(names[place], float(before[place]), float(after[place])) for place in order[:SHOWN] if apart[place]
     )
-    first = order[0]
+    first = order[0] if apart[order[0]] else int(np.argmax(one + other))
     share = float(one[first] + other[first]) / (values.reference.there + values.current.there)
     changed = replace(
         column,

@@ -101,7 +101,7 @@ def wasserstein(numbers: Numbers, deviation: float) -> float:
     middle = midpoints(numbers.keys)
     finite = np.isfinite(middle)
     sides = [side.counts[finite] for side in (numbers.reference, numbers.current)]
-    if not deviation > 0 or not all(side.sum() for side in sides):
+    if not 0 < deviation < math.inf or not all(side.sum() for side in sides):
         return math.nan
     apart = np.abs(np.subtract(*(np.cumsum(side) / side.sum() for side in sides)))
     return float(apart[:-1] @ np.diff(middle[finite])) / deviation

@@ -31,17 +31,23 @@ def of_numbers(name: str, numbers: Numbers) -> Histogram | None:
     sides = [side.counts[finite] for side in (numbers.reference, numbers.current)]
     if not len(middle) or not all(side.sum() for side in sides):
         return None
-    apart = np.unique(middle)
-    if len(apart) <= DISTINCT:
-        edges = _between(apart)
-    else:
-        low, high = _ends(middle, sides)
-        edges = (
-            _steps(low, high) if numbers.whole else np.linspace(low / 2, high / 2, BINS + 1) * 2
-        )  # between the largest doubles lies more than one of them
+    with np.errstate(over="ignore"):
+        edges = _edges(middle, sides, whole=numbers.whole)
+    if not np.isfinite(edges).all():
+        return None
     place = np.clip(np.searchsorted(edges, middle, side="right") - 1, 0, len(edges) - 2)
     one, other = (np.bincount(place, weights=side / side.sum(), minlength=len(edges) - 1).tolist() for side in sides)
     return Histogram(name, tuple(edges.tolist()), (), tuple(one), tuple(other))
+
+
+def _edges(middle: NDArray[np.float64], sides: Sequence[NDArray[np.int64]], *, whole: bool) -> NDArray[np.float64]:
+    apart = np.unique(middle)
+    if len(apart) <= DISTINCT:
+        return _between(apart)
+    low, high = _ends(middle, sides)
+    if whole:
+        return _steps(low, high)
+    return np.linspace(low / 2, high / 2, BINS + 1) * 2  # between the largest doubles lies more than one of them
 
 
 def _ends(middle: NDArray[np.float64], sides: Sequence[NDArray[np.int64]]) -> tuple[float, float]:

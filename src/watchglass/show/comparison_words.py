@@ -65,6 +65,8 @@ def value_of(value: float, kind: str | None) -> str:
 def _numbers(column: ColumnComparison) -> str:
     before, after = _parts(column)
     what = "its length " if column.kind == "text" else ""
+    if math.isnan(column.wasserstein) and before.deviation != 0:
+        return f"{what}moved by {words.number(column.js)} (JS)"
     if math.isnan(column.wasserstein):
         return f"{what}was always {value_of(before.mean, column.kind)}, and is not in {words.percent(column.unseen)} of the current rows"
     apart = f"{words.number(column.wasserstein)} sd"
@@ -94,9 +96,13 @@ def _values(column: ColumnComparison) -> str:
         return "its values moved"
     first = column.moved[0]
     text = f"{words.cut(first.value, LONG)!r} went from {words.percent(first.before)} to {words.percent(first.after)}"
-    if column.unseen > 0:
-        text += f"; {words.percent(column.unseen)} of the current rows have a value that the reference never has"
-    return text
+    return text + _unseen(column)
+
+
+def _unseen(column: ColumnComparison) -> str:
+    if not column.unseen > 0:
+        return ""
+    return f"; {words.percent(column.unseen)} of the current rows have a value that the reference never has"
 
 
 def _missing(column: ColumnComparison) -> str:
@@ -108,7 +114,12 @@ def _steady(column: ColumnComparison) -> str:
     if column.sentence:
         return f"missing as often as before; its values are not compared: {column.sentence}"
     if math.isnan(column.values_p):
-        return "the same in all rows of both tables" if math.isnan(column.smallest) or column.effect == 0 else "alike"
+        few = column.unit == "sd" or column.histogram is None or len(column.histogram.values) == 1
+        return (
+            "the same in all rows of both tables"
+            if few
+            else f"no value is common enough to be compared{_unseen(column)}"
+        )
     if column.unit == "share":
         first = column.moved[0] if column.moved else None
         told = (
@@ -117,6 +128,8 @@ def _steady(column: ColumnComparison) -> str:
             else f"{words.cut(first.value, LONG)!r} {words.percent(first.before)} → {words.percent(first.after)}"
         )
         return f"{told}: no more than sampling; a move of {words.percent(column.smallest)} of the rows would have been seen"
+    if math.isnan(column.wasserstein):
+        return f"{words.number(column.raw_js)} apart (JS): no more than sampling"
     return f"{words.number(column.wasserstein)} sd apart: no more than sampling; a shift of {words.number(column.smallest)} sd would have been seen"
 
 

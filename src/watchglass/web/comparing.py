@@ -19,7 +19,9 @@ _FORM = "`model=fraud,version=3,environment=live,start=2026-06-01,end=2026-07-01
 _Reference = Annotated[str, Query(description=f"The predictions to compare with: {_FORM}")]
 _Current = Annotated[str, Query(description="The predictions that are compared, told likewise.")]
 _Columns = Annotated[list[str] | None, Query(alias="column", description="Only this column; may be repeated.")]
-_False = Annotated[float, Query(description="The share of columns said to have moved that may be wrong.", gt=0, lt=1)]
+_Discoveries = Annotated[
+    float, Query(description="The share of columns said to have moved that may be wrong.", gt=0, lt=1)
+]
 _Format = Annotated[Literal["json", "html"], Query(description="The records, or the report as a file to keep.")]
 
 
@@ -32,13 +34,13 @@ def router(store: Reads) -> APIRouter:
         reference: _Reference,
         current: _Current,
         column: _Columns = None,
-        false: _False = 0.05,
+        false_discoveries: _Discoveries = 0.05,
         format: _Format = "json",  # noqa: A002 - the name in the address
     ) -> Response:
         """Compare chosen predictions column by column: effects, tests that heed days, the smallest move that would have been seen."""
         for text in (reference, current):
             required(text)
-        found = store.compare(reference, current, columns=column, false=false)
+        found = store.compare(reference, current, columns=column, false_discoveries=false_discoveries)
         if format == "json":
             return json(found)
         named = {"Content-Disposition": 'attachment; filename="comparison.html"'}  # its style and script are its own

@@ -173,3 +173,46 @@ def test_a_text_of_many_values_is_compared_by_length_and_commonest_values():
     assert (found.kind, found.found, found.unit) == ("text", "moved", "sd")
     assert "its length" in found.sentence
     assert wg.compare(one, one)["text"].found == "steady"
+
+
+@pytest.mark.parametrize("name", ["v", "tick", "n0", "t0", "filename", "rowid", "a b\"c'd;", "ключ"])
+def test_a_column_may_have_any_name(tmp_path, name):
+    table = pl.DataFrame({name: [float(i % 7) for i in range(200)], "z": ["a", "b"] * 100})
+    table.write_parquet(tmp_path / "rows.parquet")
+    found = wg.compare(tmp_path / "rows.parquet", table)
+    assert {column.name: (column.found, column.reference.rows) for column in found.columns} == {
+        name: ("steady", 200),
+        "z": ("steady", 200),
+    }
+
+
+def test_a_name_that_the_engine_keeps_is_refused_by_name(tmp_path):
+    pl.DataFrame({"file_row_number": [1]}).write_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(BadInput, match="'file_row_number'.* rename it"):
+        wg.compare(tmp_path / "rows.parquet", ROWS)
+
+
+def test_folders_named_for_a_columns_value_and_names_in_another_case_are_the_column(tmp_path):
+    for place, name in enumerate(("Amount", "amount")):
+        folder = tmp_path / f"site={place}"
+        folder.mkdir()
+        pl.DataFrame({name: [float(i % 9) for i in range(100)]}).write_parquet(folder / "rows.parquet")
+    found = wg.compare(tmp_path, tmp_path)
+    assert {column.name: (column.reference.rows, column.reference.missing) for column in found.columns} == {
+        "Amount": (200, 0.0),
+        "site": (200, 0.0),
+    }
+
+
+def test_values_at_the_ends_of_what_numbers_can_be_are_compared_without_a_warning():
+    table = {
+        "huge": [1e308 * (-1) ** i for i in range(300)],
+        "tiny": [5e-324 * (i % 30) for i in range(300)],
+        "far": [datetime(9999, 12, 31)] * 300,
+        "ids": [f"{i:08x}" for i in range(300)],
+    }
+    found = wg.compare(table, table)
+    assert {column.found for column in found.columns} == {"steady"}
+    assert found["ids"].sentence == "no value is common enough to be compared"
+    assert "<svg" in found.html()
+    json.loads(found.to_json())

@@ -106,7 +106,7 @@ def _by_time(connection: duckdb.DuckDBPyConnection, table: Opened, name: str, le
     expression = (
         f"TRY(epoch_us({at}) // {length})" if kind != "TIMESTAMP" else f"TRY(epoch_us({identifier(name)}) // {length})"
     )
-    found = connection.execute(f"SELECT {expression} AS tick, count(*) FROM {table.source} GROUP BY tick").fetchall()
+    found = connection.execute(f"SELECT {expression} AS tick, count(*) FROM {table.source} GROUP BY 1").fetchall()
     ticks = np.array(sorted(tick for tick, _ in found if tick is not None), dtype=np.int64)
     untimed = sum(rows for tick, rows in found if tick is None)
     return Parting(min(MOST, len(ticks)), table.rows, expression, ticks, untimed)

@@ -108,8 +108,13 @@ def _kind(connection: duckdb.DuckDBPyConnection, tables: tuple[Opened, Opened], 
     if one == "empty":
         return Odd(name, "unknown", "neither table has a value in it")
     if one == "nested":
-        return Odd(name, "unknown", f"values of type {dict(reference.columns)[name]} are not compared; take its parts out as columns")  # fmt: skip
+        return Odd(name, "unknown", _nested(dict(reference.columns)[name]))  # fmt: skip
     return "category" if one == "text" else one
+
+
+def _nested(type_: str) -> str:
+    parts = "; take its parts out as columns" if type_.endswith("]") or type_.startswith(("STRUCT", "MAP")) else ""
+    return f"values of type {type_} are not compared{parts}"
 
 
 def _any(connection: duckdb.DuckDBPyConnection, table: Opened, name: str) -> bool:
@@ -202,5 +207,5 @@ def _values(connection: duckdb.DuckDBPyConnection, table: Opened, column: str, w
     if many > MANY:
         row = connection.execute(f"SELECT approx_top_k({column}, {most}) FROM {table.source}").fetchone()
         return [text for text in (row[0] if row and row[0] else []) if text is not None]
-    query = f"SELECT {column} AS v FROM {table.source} WHERE v IS NOT NULL GROUP BY v ORDER BY count(*) DESC, v LIMIT {most}"
+    query = f"SELECT {column} FROM {table.source} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {most}"
     return [row[0] for row in connection.execute(query).fetchall()]

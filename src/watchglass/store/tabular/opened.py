@@ -44,6 +44,7 @@ ColumnKind: TypeAlias = Literal["number", "boolean", "text", "time", "nested", "
 PACKED: Final = (".gz", ".zst")
 STRETCH: Final = 122_880  # DuckDB's row group: smaller ones are read together
 LARGEST: Final = 1 << 21
+ROW: Final = "file_row_number"
 MEMORY: Final = "256MB"
 _TIMES: Final = ("TIMESTAMP", "DATE")
 _NESTED: Final = ("STRUCT", "MAP", "UNION", "BLOB", "BIT", "GEOMETRY", "VARIANT")
@@ -87,8 +88,8 @@ class Opened:
             for name, (column, sql) in wanted.items()
         )
         return (
-            f"SELECT {listed} FROM read_parquet({literal(stretch.path)}, file_row_number = true)"
-            f" WHERE file_row_number >= {stretch.begin} AND file_row_number < {stretch.end}"
+            f"SELECT {listed} FROM read_parquet({literal(stretch.path)}, {ROW} = true)"
+            f" WHERE {ROW} >= {stretch.begin} AND {ROW} < {stretch.end}"
         )
 
     def kind(self, name: str) -> ColumnKind:
@@ -144,6 +145,9 @@ def described(connection: duckdb.DuckDBPyConnection, files: Sequence[str], what:
     """Look at Parquet files: their columns and in what stretches they are to be read."""
     found = Opened(what, tuple(files), (), ())
     columns = tuple((row[0], row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {found.source}").fetchall())
+    if any(name == ROW for name, _ in columns):
+        message = f"the {what} has a column {ROW!r}, a name that DuckDB keeps for itself: rename it"
+        raise BadInput(message)
     groups = connection.execute(
         "SELECT file_name, row_group_id, any_value(row_group_num_rows) FROM"
         f" parquet_metadata([{', '.join(map(literal, files))}]) GROUP BY ALL ORDER BY ALL"
@@ -160,8 +164,14 @@ def _lacking(
     if len(files) == 1:
         return frozenset()
     listed = ", ".join(map(literal, files))
-    there = set(connection.execute(f"SELECT DISTINCT file_name, name FROM parquet_schema([{listed}])").fetchall())
-    return frozenset((path, name) for path in files for name, _ in columns if (path, name) not in there)
+    told = connection.execute(f"SELECT DISTINCT file_name, lower(name) FROM parquet_schema([{listed}])").fetchall()
+    there = set(told)
+    return frozenset(
+        (path, name)
+        for path in files
+        for name, _ in columns
+        if (path, name.lower()) not in there and f"/{name}=" not in path  # a folder may be named for a column's value
+    )
 
 
 def _stretches(files: Sequence[str], sizes: dict[str, list[int]]) -> Iterator[Stretch]:
