@@ -38,7 +38,9 @@ def content_of(v: sa.FromClause) -> Text:
 
 def _by_name(v: sa.FromClause, what: str) -> Text:
     own, before = c.writes.alias(), c.writes.alias()
-    written = _newest(v, own, own.c[what], own.c.run == v.c.run)
+    by_run = sa.select(own.c[what]).where(own.c.run == v.c.run, own.c.name == v.c.artifact)
+    # ordered by an expression, lest SQLite walks all writes of the name in the order of their times
+    written = by_run.order_by((own.c.time + 0).desc()).limit(1).correlate(v).scalar_subquery()
     return cast("Text", sa.func.coalesce(written, _newest(v, before, before.c[what], before.c.time <= v.c.time)))
 
 
