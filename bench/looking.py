@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import argparse
 import random
-import sqlite3
 import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bench.many_runs import in_bulk
 from bench.record import Row, note, say
-from watchglass.reading import Store, create_store
+from watchglass.reading import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -93,22 +93,12 @@ _COLUMNS: Final = {
 
 def _write(root: Path, tables: dict[str, Iterator[tuple[object, ...]]]) -> None:
     """Write rows into a new store's catalog, its indexes after them."""
-    create_store(root).close()
-    catalog = sqlite3.connect(root / "catalog.db")
-    catalog.execute("PRAGMA synchronous=OFF")
-    made = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('runs', 'reads', 'writes')"
-    indexes = catalog.execute(made).fetchall()
-    for name, _ in indexes:
-        catalog.execute(f"DROP INDEX {name}")
-    with catalog:
+    with in_bulk(root) as catalog:
         for table, rows in tables.items():
             note(f"{table} of {root.name}")
             values = ", ".join("?" * (_COLUMNS[table].count(",") + 1))
             catalog.executemany(f"INSERT INTO {table} ({_COLUMNS[table]}) VALUES ({values})", rows)
         catalog.execute("INSERT OR IGNORE INTO components (name, time) SELECT DISTINCT component, 1 FROM runs")
-        for _, sql in indexes:
-            catalog.execute(sql)
-    catalog.close()
 
 
 def _timed(ask: Callable[[], object], repeats: int = REPEATS) -> tuple[float, float]:
