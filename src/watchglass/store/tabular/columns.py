@@ -169,7 +169,9 @@ def _frames(
         parts.append(connection.execute(table.select(beginning, selected)).fetchnumpy())
     found = {}
     for i, (name, kind) in enumerate(wanted):
-        values = np.concatenate([np.ma.filled(part[f"n{i}"], np.nan) for part in parts]).astype(np.float64)
+        values = np.concatenate(
+            [np.ma.filled(np.ma.asarray(part[f"n{i}"]).astype(np.float64), np.nan) for part in parts]
+        )
         if not np.isfinite(values).any():
             values = _first(connection, table, name, kind)
         if np.isfinite(values).any():
@@ -180,7 +182,8 @@ def _frames(
 def _first(connection: duckdb.DuckDBPyConnection, table: Opened, name: str, kind: Kind) -> NDArray[np.float64]:
     value = value_of(name, kind)
     query = f"SELECT v FROM (SELECT {value} AS v FROM {table.source}) WHERE isfinite(v) LIMIT {SAMPLE}"
-    return np.ma.filled(connection.execute(query).fetchnumpy()["v"], np.nan).astype(np.float64)
+    found = np.ma.asarray(connection.execute(query).fetchnumpy()["v"])
+    return np.asarray(np.ma.filled(found.astype(np.float64), np.nan), dtype=np.float64)
 
 
 def _texts(connection: duckdb.DuckDBPyConnection, tables: tuple[Opened, Opened], name: str) -> Column:
