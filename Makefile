@@ -14,10 +14,10 @@ NEWEST ?= $(shell for p in python3.15 python3.14 python3.13 python3.12 $$(ls -d 
 # as pip does: a company's own certificates count
 export UV_SYSTEM_CERTS := true
 
-.PHONY: help demo test check fix lock packages torture oldest postgres catalog newest bench docs clean
+.PHONY: help demo test check fix lock packages torture oldest postgres catalog newest bench bench-alarms docs clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: .venv/demo  ## a real pipeline and a served model go wrong, are found out, and the pages open (ARGS=--no-serve)
 	@$(BIN)/watchglass demo $(ARGS)
@@ -44,6 +44,9 @@ newest: .newest/dev packages  ## recorder, store and kills at the disk's calls w
 
 bench: .venv/dev packages  ## measure what the docs promise (ARGS="compaction http" for some); results into bench/results
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-alarms: .venv/dev  ## how often alarms are false and what they see, on real streams beside the checkout (ARGS="--seeds 1")
+	@for protocol in undrifted planted batches; do $(BIN)/python -m bench.alarms $$protocol --keep $(ARGS) > /dev/null; done
 
 docs: .venv/dev  ## the reference and the tables of the docs, made anew from the code and the results
 	@$(BIN)/python docs/make.py && $(BIN)/python -m bench.tables
