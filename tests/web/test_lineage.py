@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.store.bench import Bench
+from tests.store.bench import BEGIN, Bench, prediction
 from tests.store.lineage.told import run
 from tests.web.served import serving
 
@@ -20,6 +20,8 @@ def served(tmp_path_factory):
         "graph", [run("in/2", 20, writes=[("other rows", "v1")]), run("in/3", 21, writes=[("other rows", "v2")])]
     )
     bench.write("graph", [run("late", 30, reads=[("other rows", "v1")], writes=["of late"])])
+    bench.write("graph", [{"kind": "model", "name": "fraud", "version": "1", "artifact": {"name": "of late"}, "time": BEGIN + 40_000_000}])  # fmt: skip
+    bench.write("rows", [prediction(n, model="fraud") for n in range(3)])
     bench.close()
     with serving(root) as server:
         yield server
@@ -66,6 +68,14 @@ def test_group_10_the_way_back_for_a_page_has_runs_components_stale_inputs_outpu
     shown = httpx.get(f"{served.url}/lineage", params={"of": "late"}, timeout=60).text
     assert "this run, 1 stale" in shown
     assert shown.count('<ol class="tree">') == 2
+
+
+@pytest.mark.parametrize("of", ["in/2", "in/3", "other rows", "late", "of late"])
+def test_the_page_counts_the_predictions_that_something_reached(served, of):
+    version = "v1" if of == "other rows" else ""
+    said = httpx.get(f"{served.url}/lineage", params={"of": of, "version": version}, timeout=60).text
+    reached = "it reached the model <b>fraud, version 1</b> and 3 predictions." in said
+    assert reached == (of != "in/3")
 
 
 def test_what_is_unknown_or_cannot_be_is_said(served):

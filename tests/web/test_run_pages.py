@@ -343,6 +343,11 @@ def test_stale_runs_are_marked_in_the_drawing_and_in_the_list(told):
     assert "stale" not in said(told.browser.get(urls.lineage("clean_images"))).lower()
 
 
+def test_predictions_that_are_too_many_are_left_to_the_command(told, monkeypatch):
+    monkeypatch.setattr("watchglass.web.lineage_page.COUNTED", -1)
+    assert "watchglass impact model" in said(told.browser.get(urls.lineage("model")))
+
+
 def test_what_was_only_read_has_nothing_upstream(told):
     assert "is read, and nobody is known to have written it" in said(told.browser.get(urls.lineage("site_scales")))
 
