@@ -6,6 +6,7 @@ depend on each other; what blocks differ by tells how much a table's rows are wo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["number", "category", "boolean", "text", "time"]
 Sums: TypeAlias = tuple[int, float, float]
+_BLOCK = 1 << 14  # 128 kB of doubles: what one step writes, the next still finds in the processor's cache
 Unit: TypeAlias = Literal["days", "hours", "rows"]
 
 
@@ -146,10 +148,15 @@ def sums_of(values: NDArray[np.float64], centre: float) -> Sums:
     >>> sums_of(np.array([1.0, 4.0, np.nan, np.inf]), 2.0)
     (2, 1.0, 5.0)
     """
+    count, total, squares = 0, 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):  # what no double can hold is told as infinite
-        away = values - centre
-        total = float(away.sum())
-        if not np.isfinite(total):
-            away = away[np.isfinite(away)]
-            total = float(away.sum())
-        return len(away), total, float(away @ away)
+        for begin in range(0, len(values), _BLOCK):
+            away = values[begin : begin + _BLOCK] - centre
+            part = float(away.sum())
+            if not math.isfinite(part):
+                away = away[np.isfinite(away)]
+                part = float(away.sum())
+            count += len(away)
+            total += part
+            squares += float(np.einsum("i,i->", away, away))  # a product by BLAS would keep its threads spinning
+    return count, total, squares
