@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watchglass.monitor.budget import CHANNELS, divided, smallest, spent
@@ -15,6 +15,7 @@ channels = st.sets(st.sampled_from(CHANNELS), min_size=1).map(lambda found: tupl
 
 
 @given(st.floats(0.01, 100), st.floats(1, 9000), st.integers(1, 50), channels)
+@settings(deadline=None)
 def test_what_models_and_channels_may_spend_is_the_whole_budget(rate, windows, models, used):
     budget = divided(rate, windows_per_year=windows, models=models, channels=used)
     assert models * spent(budget, windows_per_year=windows) == pytest.approx(rate)
@@ -28,6 +29,7 @@ def test_a_budget_of_nothing_is_refused(given):
 
 
 @given(st.integers(1, 400), st.integers(1, 400), st.floats(1, 9000), st.floats(0.001, 1))
+@settings(deadline=None)
 def test_more_windows_and_more_false_alarms_show_smaller_steps(reference, since, windows, weight):
     def seen(reference, since, windows):
         return float(smallest(np.ones(1), np.array([weight]), windows, reference=reference, since=since)[0])

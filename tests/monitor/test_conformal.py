@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.integrate import quad
@@ -116,6 +116,7 @@ def finite(shape):
 
 
 @given(finite((6, 2)), finite((5, 2)), st.integers(0, 2**32))
+@settings(deadline=None)
 def test_the_sum_over_starts_is_the_recursion_and_a_replay_gives_the_same_numbers(reference, monitored, seed):
     found = conformal.evidence(conformal.learn(reference, seed=seed), monitored)
     again = conformal.evidence(conformal.learn(reference, seed=seed), monitored)
@@ -127,6 +128,7 @@ def test_the_sum_over_starts_is_the_recursion_and_a_replay_gives_the_same_number
 
 
 @given(finite((6, 2)), finite((5, 2)))
+@settings(deadline=None)
 def test_only_the_order_of_values_counts(reference, monitored):
     def bent(values):
         with np.errstate(invalid="ignore"):

@@ -66,6 +66,7 @@ def test_a_holiday_raises_nothing():
 
 
 @given(st.booleans(), st.sets(st.sampled_from(calendar(50))), st.booleans(), st.integers(0, 3), st.integers(0, 60))
+@settings(deadline=None)
 def test_covariates_begin_with_a_constant_and_are_numbers(weekdays, holidays, volume, harmonics, reference):
     seasons = Seasons(weekdays, frozenset(holidays), volume, harmonics)
     found = covariates(seasons, calendar(50), np.arange(50.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import genpareto
@@ -83,6 +83,7 @@ def test_the_shape_of_a_tail_is_found_again(shape):
 
 
 @given(arrays(np.float64, (20, 3), elements=st.floats(-1e6, 1e6)), st.floats(10, 1e5))
+@settings(deadline=None)
 def test_a_larger_budget_never_raises_a_limit(reference, windows):
     def limits(windows):
         return spike.learn(
@@ -93,6 +94,7 @@ def test_a_larger_budget_never_raises_a_limit(reference, windows):
 
 
 @given(st.integers(1, 500), st.floats(0.001, 0.999))
+@settings(deadline=None)
 def test_a_deviance_is_zero_where_expected_and_grows_away_from_it(rows, share):
     counts = np.arange(rows + 1, dtype=float)
     found = deviance(counts, np.full(rows + 1, float(rows)), np.full(rows + 1, share))

@@ -107,19 +107,20 @@ def normal_scores(
 
     Beyond the reference's range a score grows with the logarithm of the distance, by one at most.
     """
-    found = np.full(z.shape, np.nan)
-    for column in range(z.shape[1]):
-        known = order[: int((~np.isnan(order[:, column])).sum()), column]
-        told = ~np.isnan(z[:, column])
-        if not len(known) or not told.any():
-            continue
-        values, n0 = z[told, column], len(known)
-        middle = (np.searchsorted(known, values, "left") + np.searchsorted(known, values, "right")) / 2
-        over = np.maximum(values - known[-1], 0) / scale[column]
-        under = np.maximum(known[0] - values, 0) / scale[column]
-        score = ndtri(np.clip((middle + 0.5) / (n0 + 1), 0.5 / (n0 + 1), 1 - 0.5 / (n0 + 1)))
-        found[told, column] = score + np.minimum(BEYOND, np.log1p(over)) - np.minimum(BEYOND, np.log1p(under))
-    return found
+    n0 = (~np.isnan(order)).sum(axis=0)
+    ranks = np.empty(z.shape)
+    for column, known in enumerate(order.T):
+        values = z[:, column]  # what is not a number sorts behind all
+        ranks[:, column] = known.searchsorted(values, "left") + known.searchsorted(values, "right")
+    share = (ranks + 1) / (2 * (n0 + 1))
+    low = order[0] if len(order) else np.full(z.shape[1], np.nan)
+    high = np.take_along_axis(order, np.maximum(n0 - 1, 0)[None], axis=0)[0] if len(order) else low
+    with np.errstate(invalid="ignore", over="ignore"):
+        beyond = [np.maximum(far, 0) / scale for far in (z - high, low - z)]
+    least = 0.5 / (n0 + 1)
+    over, under = (np.minimum(BEYOND, np.log1p(np.nan_to_num(far, nan=0.0))) for far in beyond)
+    found = ndtri(np.clip(share, least, 1 - least)) + over - under
+    return np.where(np.isnan(z) | (n0 == 0), np.nan, found)
 
 
 def _without_season(
