@@ -68,3 +68,16 @@ def test_no_store_is_wrong_use_with_exit_code_2(tmp_path):
     done = doctor(tmp_path / "nowhere")
     assert done.returncode == 2
     assert "there is no store at" in done.stderr
+
+
+@pytest.mark.catalog_file
+def test_a_catalog_that_is_none_is_one_sentence_for_who_asks(folder):
+    (folder / "catalog.db").write_bytes(b"no catalog at all" * 1000)
+    for left in ("-wal", "-shm"):
+        (folder / f"catalog.db{left}").unlink(missing_ok=True)
+    with pytest.raises(wg.WatchglassError, match=r"catalog.*is damaged.*watchglass doctor --mend"):
+        wg.open(folder).status()
+    assert (folder / "catalog.db").read_bytes().startswith(b"no catalog")
+    assert process(folder, "--mend").returncode == 0
+    with wg.open(folder) as store:
+        assert store.status().predictions == 5

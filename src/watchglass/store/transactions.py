@@ -68,8 +68,14 @@ def _sqlite(folder: Folder, *, fresh: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _settings(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late for IMMEDIATE
-        for setting in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
-            connection.execute(f"PRAGMA {setting}").close()
+        try:
+            for setting in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+                connection.execute(f"PRAGMA {setting}").close()
+        except connection.DatabaseError as error:
+            if isinstance(error, connection.OperationalError):  # it is locked, or the disk fails: whoever asked knows
+                raise
+            message = f"the catalog {str(folder.catalog)!r} is damaged ({error}): nothing was changed. Next: watchglass doctor --mend"
+            raise StoreError(message) from error
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
