@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from watchglass.monitor.comparison import FALSE, ColumnComparison, compare_columns
 from watchglass.profile.sides import Blocks  # noqa: TC001 - OpenAPI is made from the records' types
 from watchglass.show import words
 from watchglass.show.comparison_report import report
 from watchglass.show.comparison_words import headline, parting, sentence
+from watchglass.store.answers import Table
 from watchglass.store.codec import plain
 from watchglass.store.tabular.chosen import count_chosen
 from watchglass.store.tabular.counted import count_tables
@@ -25,6 +27,26 @@ if TYPE_CHECKING:
 
     from watchglass.store.folder import Folder
     from watchglass.store.tabular.counted import Counted
+
+
+COLUMNS: Final = (
+    "name",
+    "kind",
+    "found",
+    "sentence",
+    "effect",
+    "wasserstein",
+    "ks",
+    "psi",
+    "js",
+    "missing_reference",
+    "missing_current",
+    "unseen",
+    "p",
+    "design_effect",
+    "smallest",
+    "unit",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +89,32 @@ class Comparison:
 
     def rows(self) -> list[dict[str, object]]:
         """Give a dict a column: name, kind, found, sentence, and its numbers; without nested parts and histogram."""
-        return [
-            {
-                "name": column.name,
-                "kind": column.kind,
-                "found": column.found,
-                "sentence": column.sentence,
-                "effect": column.effect,
-                "wasserstein": column.wasserstein,
-                "ks": column.ks,
-                "psi": column.psi,
-                "js": column.js,
-                "missing_reference": None if column.reference is None else column.reference.missing,
-                "missing_current": None if column.current is None else column.current.missing,
-                "unseen": column.unseen,
-                "p": column.p,
-                "design_effect": column.design_effect,
-                "smallest": column.smallest,
-                "unit": column.unit,
-            }
+        return self.table().rows()
+
+    def table(self) -> Table:
+        """Give the columns as a table, of which frames can be made: `.table().frame("polars")`."""
+        values = [
+            (
+                column.name,
+                column.kind,
+                column.found,
+                column.sentence,
+                column.effect,
+                column.wasserstein,
+                column.ks,
+                column.psi,
+                column.js,
+                math.nan if column.reference is None else column.reference.missing,
+                math.nan if column.current is None else column.current.missing,
+                column.unseen,
+                column.p,
+                column.design_effect,
+                column.smallest,
+                column.unit,
+            )
             for column in self.columns
         ]
+        return Table(COLUMNS, values)
 
     def to_json(self) -> str:
         """Give everything as JSON: null for a number that is none, times in ISO 8601 with offset."""
