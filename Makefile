@@ -13,6 +13,8 @@ TOGETHER := -n 3 --dist worksteal
 NEWEST ?= $(shell for p in python3.15 python3.14 python3.13 python3.12 $$(ls -d $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python 2>/dev/null | sort -rV); do $$p -c '' 2>/dev/null && { echo $$p; break; }; done)
 # as pip does: a company's own certificates count
 export UV_SYSTEM_CERTS := true
+# tests start hundreds of processes: none shall compile again what another has compiled
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test check fix lock packages torture oldest postgres catalog newest bench bench-alarms docs clean
 
@@ -26,7 +28,7 @@ test: .venv/dev packages  ## all tests, three at a time (ARGS="-k replay" for so
 	@$(BIN)/python -m pytest $(TOGETHER) $(ARGS)
 
 torture: .venv/dev packages  ## the long form: hundreds of kill -9, power cuts at every point, fuzzing
-	@WATCHGLASS_TORTURE=1 $(BIN)/python -m pytest tests/e2e tests/fuzz --timeout 3000 $(ARGS)
+	@WATCHGLASS_TORTURE=1 $(BIN)/python -m pytest tests/e2e tests/fuzz tests/replay tests/store/test_cells.py --timeout 3000 $(ARGS)
 
 oldest: .venv/dev .oldest/duckdb  ## the store's tests with the oldest line of DuckDB that is supported
 	@PYTHONPATH=.oldest $(BIN)/python -m pytest $(TOGETHER) tests/store $(ARGS)
