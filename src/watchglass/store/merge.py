@@ -25,6 +25,7 @@ from watchglass.store.labels.feedback import SEEN
 from watchglass.store.labels.late import LOOKED_AT
 from watchglass.store.leases import hold
 from watchglass.store.life import coarser
+from watchglass.store.manifest import OUTLIVED
 from watchglass.store.quoting import literal
 from watchglass.store.transactions import writing
 
@@ -134,7 +135,9 @@ def _parts(engine: Engine, kind: str, model: str) -> list[Part]:
                 c.watermarks.c.name == (f"{SEEN}{model}" if kind in RULED else LOOKED_AT)
             )
         ).scalar()
-        found = [Part(*row[:5], row.origin or row.seq) for row in connection.execute(query)]
+        held = sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == f"{OUTLIVED}{model}")
+        kept = set(connection.execute(held).scalars()) if kind == "cells" else set()
+        found = [Part(*row[:5], row.origin or row.seq) for row in connection.execute(query) if row.seq not in kept]
     if seen is not None and kind in (*RULED, "labels"):
         found = [part for part in found if part.origin <= seen]
     return [part for part in found if kind not in COUNTED or part.origin <= mark]

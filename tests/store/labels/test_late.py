@@ -146,3 +146,63 @@ def test_a_label_that_waits_is_too_late_when_the_predictions_of_its_time_are_let
     assert counted(bench) == {("digits", "live"): 3, ("digits", "shadow"): 1}
     take(bench, told(ours(24 * 3), 250))
     assert late.count(bench.folder, bench.engine) == 1, "another of the same id comes too late as well"
+
+
+def begun(days):
+    return datetime.fromtimestamp(BEGIN / 1e6, UTC) + timedelta(days=days)
+
+
+def test_a_label_that_comes_while_predictions_go_is_counted_once_whoever_looks_first(bench, monkeypatch):
+    """Two processes in the order that loses: retention counts what waits, another compacts and looks at a new file, then it publishes."""
+    bench.model()
+    replace_settings(bench.folder, {"retention": {"predictions": {"days": 5}}})
+    take(bench, *(prediction(n, id=ours(24 * n), time=BEGIN + n * 24 * HOUR) for n in range(0, 10, 2)))
+    bench.follow()
+    counting, came = late.in_vain, []
+
+    def counted_beside(*given):
+        found = counting(*given)
+        if not came:
+            came.append(1)
+            take(bench, told(ours(25), 240))
+            late.count(bench.folder, bench.engine)
+        return found
+
+    monkeypatch.setattr(late, "in_vain", counted_beside)
+    assert expire(bench.folder, bench.engine, begun(8)).rows == 2
+    late.count(bench.folder, bench.engine)
+    assert counted(bench) == {("digits", "live"): 1}
+
+
+def test_predictions_that_go_while_labels_are_looked_at_leave_them_for_the_next_look(bench, monkeypatch):
+    """The other order: another process has asked what is new, predictions go, then it publishes what it found."""
+    take(bench, told(ours(9), 50))
+    asking, went = late._new, []
+
+    def asked_before(engine):
+        found = asking(engine)
+        if len(went) < 2:
+            went.append(1)
+        if len(went) == 2:
+            went.append(1)
+            let_go(bench, 10)
+        return found
+
+    monkeypatch.setattr(late, "_new", asked_before)
+    assert late.count(bench.folder, bench.engine) == 0
+    assert late.count(bench.folder, bench.engine) == 1
+    assert late.count(bench.folder, bench.engine) == 0
+    assert counted(bench) == {("digits", "live"): 1}
+
+
+def test_nothing_is_let_go_while_labels_come_in_that_nobody_looks_at(bench):
+    from watchglass.store.leases import hold
+
+    bench.model()
+    replace_settings(bench.folder, {"retention": {"predictions": {"days": 5}}})
+    take(bench, prediction(1, id="tx-1"), told("tx-1", 1))
+    bench.follow()
+    with hold(bench.engine, "cells"):
+        assert expire(bench.folder, bench.engine, begun(30)).rows == 0
+    assert expire(bench.folder, bench.engine, begun(30)).rows == 1
+    assert counted(bench) == {}, "it came in time"

@@ -25,6 +25,7 @@ from watchglass.store.transactions import writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     import duckdb
     from sqlalchemy.engine import Connection, Engine
@@ -64,6 +65,8 @@ def count(folder: Folder, engine: Engine) -> int:
                         late += _late(folder, engine, connection, new, new.gone)
         with writing(engine) as transaction:
             lease.check(transaction)
+            if any(_gone(transaction, new.model) != new.gone for new in found):
+                return 0  # predictions went meanwhile: what is too late is to be asked anew
             add(transaction, late)
             look_up_to(transaction, until)
     return sum(int(str(one["rows"])) for one in late)
@@ -102,6 +105,33 @@ def in_vain(
     return _alone(folder, engine, connection, _New(model, tuple(paths), gone), waits)
 
 
+def seen(engine: Engine) -> int:
+    """Give the number of the newest file of labels that was looked at."""
+    with engine.connect() as connection:
+        return _looked_at(connection)
+
+
+def is_as_seen(transaction: Connection, mark: int, models: AbstractSet[str]) -> bool:
+    """Say whether nobody looked at labels since, and none of some models is there that nobody looked at."""
+    if _looked_at(transaction) != mark:
+        return False
+    files = c.files.c
+    new = sa.select(files.seq).where(
+        files.kind == "labels", files.removed.is_(None), files.model.in_(models), mark < POSITION
+    )
+    return transaction.execute(new.limit(1)).first() is None
+
+
+def _looked_at(connection: Connection) -> int:
+    query = sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == LOOKED_AT)
+    return int(connection.execute(query).scalar() or 0)
+
+
+def _gone(connection: Connection, model: str) -> int | None:
+    query = sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == f"{EXPIRED}{model}")
+    return connection.execute(query).scalar()
+
+
 def look_up_to(transaction: Connection, seq: int) -> None:
     """Say that every file of labels up to a number was looked at."""
     mark = insert(c.watermarks).values(name=LOOKED_AT, seq=seq)
@@ -123,7 +153,7 @@ def _new(engine: Engine) -> tuple[list[_New], int]:
     """List what nobody looked at, by model, and the newest number of it."""
     files = c.files.c
     with engine.connect() as connection:
-        mark = connection.execute(sa.select(c.watermarks.c.seq).where(c.watermarks.c.name == LOOKED_AT)).scalar() or 0
+        mark = _looked_at(connection)
         query = sa.select(files.model, files.path, POSITION.label("at")).where(
             files.kind == "labels", files.removed.is_(None), mark < POSITION
         )

@@ -2,17 +2,17 @@
 
 A table's days end at midnight UTC. A file whose every row is past goes whole. One that straddles is written anew once
 more than half of its rows are past, or its oldest by a day. By size, the oldest files of a table go first. A file of
-predictions or labels goes only when it is in the cells, and a label only when no prediction of its id is left: a
-correction would count it twice. One transaction publishes all of a run; the files lie there fifteen minutes more.
+predictions or labels goes only when it is in the cells, a label only when no prediction of its id is left: a correction
+would count it twice; and an id that came again goes whole, once its last row is past (`repeated.py`). One transaction publishes all of a run; the files lie there fifteen minutes more.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 import sqlalchemy as sa
@@ -26,6 +26,8 @@ from watchglass.store.compact import engine_room
 from watchglass.store.labels import late, waiting
 from watchglass.store.labels.feedback import SEEN
 from watchglass.store.leases import hold
+from watchglass.store.life.going import File, Past, Plan, worth_writing
+from watchglass.store.life.repeated import hold_repeated
 from watchglass.store.life.unlabelled import Held
 from watchglass.store.manifest import POSITION
 from watchglass.store.merge import COUNTED, RULED
@@ -36,7 +38,7 @@ from watchglass.store.tuning import settings_of
 from watchglass.store.upserts import larger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -75,43 +77,6 @@ class Expired:
     tables: tuple[Gone, ...] = ()
 
 
-class File(NamedTuple):
-    """A live file of the manifest; `newest` is the newest sequence number it holds."""
-
-    seq: int
-    kind: str
-    model: str
-    path: str
-    rows: int
-    bytes: int
-    first: int
-    last: int
-    newest: int
-
-
-class Past(NamedTuple):
-    """How many rows of a file are to go, and their first and last time."""
-
-    rows: int
-    first: int
-    last: int
-
-
-@dataclass(slots=True)
-class Plan:
-    """What is to go: whole files, and files to be written anew, each with what goes of it and the SELECT of what stays."""
-
-    whole: list[File] = field(default_factory=list)
-    parts: list[tuple[File, Past, str]] = field(default_factory=list)
-
-    def spans(self, seqs: Iterable[int] | None = None) -> list[tuple[File, Past, int]]:
-        """List what goes of each file, with the bytes of those that go whole; of these files alone where given."""
-        found = [(file, Past(file.rows, file.first, file.last), file.bytes) for file in self.whole]
-        found += [(file, past, 0) for file, past, _ in self.parts]
-        chosen = None if seqs is None else set(seqs)
-        return [item for item in found if chosen is None or item[0].seq in chosen]
-
-
 def cutoff(now: datetime, days: int) -> int:
     """Give the time in µs before which rows are past: so many days before the last midnight UTC.
 
@@ -133,7 +98,7 @@ def expire(
     """Let go of what the store's retention no longer keeps; with `dry`, only say what that would be.
 
     `progress` is told the files that were written anew and how many there are. Nothing is done while another process
-    is at it. Raises `BadInput` for settings that cannot be read.
+    is at it, or labels come in faster than they are looked at. Raises `BadInput` for settings that cannot be read.
     """
     moment_ = now or datetime.now(UTC)
     kept = settings_of(folder).retention or Retention()
@@ -201,6 +166,8 @@ def _plan(run: _Run, kept: Retention) -> Plan:
         if limit.days is not None:
             _by_age(run, plan, files, cutoff(run.now, limit.days))
         _by_size(run.engine, plan, kind, files, limit)
+        if kind == "predictions":
+            hold_repeated(run.folder, run.engine, run.connection, plan)
     return plan
 
 
@@ -211,14 +178,9 @@ def _by_age(run: _Run, plan: Plan, files: Sequence[File], edge: int) -> None:
         elif file.first < edge:
             source = f"read_parquet({literal(str(run.folder.tables / file.path))})"
             query = f"SELECT count(*), epoch_us(min(time)), epoch_us(max(time)) FROM {source} WHERE time < make_timestamp({edge})"
-            past = Past(*(run.connection.execute(query).fetchone() or (0, 0, 0)))
+            past = Past(*run.connection.execute(query).fetchall()[0])
             if worth_writing(past, file, edge):
                 plan.parts.append((file, past, f"SELECT * FROM {source} WHERE time >= make_timestamp({edge})"))
-
-
-def worth_writing(past: Past, file: File, edge: int) -> bool:
-    """Say whether a file is to be written anew: more than half of its rows are to go, or one that is past by a day."""
-    return past.rows > 0 and (2 * past.rows > file.rows or past.first < edge - _DAY)
 
 
 def _by_size(engine: Engine, plan: Plan, kind: str, files: Sequence[File], limit: Limit) -> None:
@@ -280,15 +242,22 @@ def _carry_out(run: _Run, lease: Lease, plan: Plan, progress: Callable[[int, int
             renewed = time.monotonic()
         if progress:
             progress(number, len(plan.parts))
-    in_vain, unmet = _in_vain(run, plan), _unmet(run, plan)
-    with writing(run.engine) as transaction:
-        lease.check(transaction)
-        done, live = _publish(transaction, plan, written, run.now)
-        for gone in done.tables:
-            late.add(transaction, in_vain.get((gone.table, gone.model, gone.last), ()))
-        for file, counted in unmet:
-            waiting.add(transaction, file.model, counted if file.seq in live else {})
-        return done
+    models = {file.model for file, _, _ in plan.spans() if file.kind == "predictions"}
+    for _ in range(_PLANS):  # no label is to be looked at after its prediction went, nor while others look
+        late.count(run.folder, run.engine)
+        seen = late.seen(run.engine)
+        in_vain, unmet = _in_vain(run, plan), _unmet(run, plan)
+        with writing(run.engine) as transaction:
+            lease.check(transaction)
+            if not late.is_as_seen(transaction, seen, models):
+                continue
+            done, live = _publish(transaction, plan, written, run.now)
+            for gone in done.tables:
+                late.add(transaction, in_vain.get((gone.table, gone.model, gone.last), ()))
+            for file, counted in unmet:
+                waiting.add(transaction, file.model, counted if file.seq in live else {})
+            return done
+    return Expired(run.now, dry=False)
 
 
 def _unmet(run: _Run, plan: Plan) -> list[tuple[File, dict[str, int]]]:
