@@ -277,10 +277,14 @@ def linked(store: Path, target: Path) -> Path:
 
 @contextmanager
 def copy_of(store: Path) -> Iterator[Folder]:
-    """Give a copy to change, deleted afterwards."""
+    """Give a copy to change, with the tables that the catalog got since the store was made; deleted afterwards."""
     target = store.with_name(f"{store.name}.copy-{os.getpid()}")
     try:
-        yield prepare(linked(store, target))
+        folder = prepare(linked(store, target))
+        engine = connect(folder)
+        c.META.create_all(engine)
+        engine.dispose()
+        yield folder
     finally:
         shutil.rmtree(target, ignore_errors=True)
 
