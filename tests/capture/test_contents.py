@@ -175,6 +175,11 @@ def test_a_sparse_matrix_is_its_entries(form, kind):
     assert version(one) == base, "a look changes nothing"
 
 
+def test_a_sparse_matrix_is_an_array_of_so_many_rows():
+    found = content_of(sp.csr_array(np.eye(3)))
+    assert (found.kind, found.rows) == ("array", 3)
+
+
 def test_the_order_of_sparse_entries_and_how_they_are_counted_are_no_content():
     data, places, ends = np.array([1.0, 2.0]), np.array([0, 1]), np.array([0, 2])
     one = sp.csr_array((data, places, ends), shape=(1, 3))

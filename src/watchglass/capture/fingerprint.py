@@ -47,7 +47,10 @@ def content_of(value: object) -> Content:
         text = json_text(value)
         version = _of("json", text) if text is not None else _version("value", lambda: state_digest(value).hex())
         return Content("json", version, preview=True)
-    return Content("estimator", _version(type(value).__name__, lambda: state_digest(value).hex()))
+    version = _version(type(value).__name__, lambda: state_digest(value).hex())
+    if contents.derived(value, "scipy", "_spbase"):
+        return Content("array", version, cast("Array", value).shape[0])
+    return Content("estimator", version)
 
 
 def _text(value: str | bytes | bytearray) -> Content:
