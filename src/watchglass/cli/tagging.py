@@ -42,18 +42,21 @@ def tag(
 
 @click.command()
 @click.argument("subject", required=False)
+@click.option("--search", default=None, help="Only tags that have this text in them; without SUBJECT.")
 @limit_option
 @after_option
 @store_option
 @json_option
-def subjects(subject: str | None, limit: int, after: str | None, path: str | None, *, as_json: bool) -> None:
+def subjects(
+    subject: str | None, search: str | None, limit: int, after: str | None, path: str | None, *, as_json: bool
+) -> None:
     """List the subjects whose data is tagged, or follow one to all that carries its tag: artifacts, runs, models, predictions."""
     with wg.open(path) as store:
         if subject is not None:
             found = store.subject(subject, limit=limit, after=after)
             print_json(found) if as_json else _follow(found)
             return
-        page = store.subjects(limit=limit, after=after)
+        page = store.subjects(search=search, limit=limit, after=after)
     if as_json:
         print_json(page)
         return

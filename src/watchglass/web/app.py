@@ -32,6 +32,7 @@ from watchglass.web import (
     runs_pages,
     schemas,
     subjects,
+    subjects_pages,
     urls,
 )
 from watchglass.web.headers import SecurityHeaders
@@ -74,7 +75,7 @@ def create_app(store: Reads, ingest: Ingest | None = None, maintenance: Maintena
         marks,
     ):
         app.include_router(part.router(store))
-    for part in (runs_pages, lineage_page, compare_page):
+    for part in (runs_pages, subjects_pages, lineage_page, compare_page):
         app.include_router(part.router(store))
     for part in (run_page, review_page):
         app.include_router(part.router(store, writable=ingest is not None))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _Tag = Annotated[str, Path(description="The subject's tag.")]
 _Of = Annotated[str | None, Query(description="Only of this tag.")]
+_Search = Annotated[str | None, Query(description="Only tags that have this text in them.")]
 _Limit = Annotated[int, Query(description="At most so many.", ge=1, le=1000)]
 _After = Annotated[str | None, Query(description="The `next` of the page before.")]
 _ANSWERS: dict[int | str, dict[str, object]] = {
@@ -55,9 +56,9 @@ def router(store: Reads) -> APIRouter:
     routes = APIRouter(prefix=urls.API, tags=["subjects"])
 
     @routes.get("/subjects", response_model=Subjects, responses=_ANSWERS)
-    def subjects(limit: _Limit = 100, after: _After = None) -> Response:
+    def subjects(search: _Search = None, limit: _Limit = 100, after: _After = None) -> Response:
         """List the tags that were said, by name."""
-        return json(store.subjects(limit=limit, after=after))
+        return json(store.subjects(search=search, limit=limit, after=after))
 
     @routes.get("/subjects/{tag:path}", response_model=Subject, responses=_ANSWERS)
     def subject(tag: _Tag, limit: _Limit = 50, after: _After = None) -> Response:

@@ -102,6 +102,20 @@ def review(*, after: int | None = None, twin: str = "") -> str:
     return _asked(REVIEW, twin, {"after": None if after is None else str(after)})
 
 
+def subjects(*, search: str | None = None, after: str | None = None, twin: str = "") -> str:
+    """Give the address of the list of subjects."""
+    return _asked("/subjects", twin, {"search": search, "after": after})
+
+
+def subject(tag: str, *, after: str | None = None, twin: str = "") -> str:
+    """Give the address of a subject.
+
+    >>> subject("client/17")
+    '/subjects/client%2F17'
+    """
+    return _asked(f"/subjects/{quote(tag, safe='')}", twin, {"after": after})
+
+
 def _asked(path: str, twin: str, asked: Mapping[str, str | None]) -> str:
     query = urlencode({name: value for name, value in asked.items() if value})
     return path + (f".{twin}" if twin else "") + (f"?{query}" if query else "")

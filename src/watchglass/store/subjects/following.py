@@ -87,6 +87,7 @@ class Subject:
     models: tuple[tuple[str, str], ...]
     predictions: int | None
     own: int | None
+    retracted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -112,7 +113,7 @@ def subject(
     take_in(folder, engine)
     with engine.connect() as connection:
         t = c.retractions.c
-        retraction = connection.execute(sa.select(t.time, t.block_after).where(t.tag == tag)).first()
+        retraction = connection.execute(sa.select(t.time, t.block_after, t.who).where(t.tag == tag)).first()
         found = closure(connection, [tag])
         own = subject_columns(connection, None)
         if not found.carried and retraction is None and not own:
@@ -142,6 +143,7 @@ def subject(
         models=models,
         predictions=count,
         own=mine,
+        retracted_by=None if retraction is None else retraction.who,
     )
 
 

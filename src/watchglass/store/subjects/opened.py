@@ -33,11 +33,14 @@ class Following:
 
         return tag(self._folder, self._engine, name, version, subjects)
 
-    def subjects(self, *, limit: int = 100, after: str | None = None) -> Subjects:
-        """List the tags that were said, by name, with how many versions each was said of; at most `limit` (1 to 1,000)."""
+    def subjects(self, *, search: str | None = None, limit: int = 100, after: str | None = None) -> Subjects:
+        """List the tags that were said, by name, with how many versions each was said of; at most `limit` (1 to 1,000).
+
+        With `search` only those that have this text in them.
+        """
         from watchglass.store.subjects.saying import subjects  # noqa: PLC0415 - costs only who asks
 
-        return subjects(self._folder, self._engine, limit=limit, after=after)
+        return subjects(self._folder, self._engine, search=search, limit=limit, after=after)
 
     def subject(self, tag: str, *, limit: int = 50, after: str | None = None, predictions: bool = True) -> Subject:
         """Follow a subject's tag to all that carries it: artifact versions, the runs that used them, models, predictions.

@@ -12,6 +12,7 @@ from watchglass.capture.subjects import CLEAN, events, tags_of
 from watchglass.capture.times import now
 from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
+from watchglass.store.dialects import place_in
 from watchglass.store.graph import take_in
 from watchglass.store.lineage.flags import tell
 from watchglass.store.lineage.names import newest_write, unknown_output
@@ -95,13 +96,17 @@ def _version(connection: Connection, name: str, version: str | None) -> str:
     raise UnknownName.named(noun, version, known, step=step)
 
 
-def subjects(folder: Folder, engine: Engine, *, limit: int = 100, after: str | None = None) -> Subjects:
-    """List the tags that were said or retracted; raises `BadInput`."""
+def subjects(
+    folder: Folder, engine: Engine, *, search: str | None = None, limit: int = 100, after: str | None = None
+) -> Subjects:
+    """List the tags that were said or retracted, with `search` those that have it in them; raises `BadInput`."""
     limit = checked_limit(limit)
     take_in(folder, engine)
     s, r = c.subject_tags.c, c.retractions
     names = sa.union(sa.select(s.tag).where(s.tag != CLEAN), sa.select(r.c.tag)).subquery()
     listed = sa.select(names.c.tag).order_by(names.c.tag).limit(limit + 1)
+    if search:
+        listed = listed.where(place_in(names.c.tag, search) > 0)
     if after is not None:
         listed = listed.where(names.c.tag > after)
     page = listed.subquery()
