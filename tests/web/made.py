@@ -32,6 +32,7 @@ from watchglass.store.lineage.review import Review
 from watchglass.store.overview import Overview
 from watchglass.store.runs.components import Components
 from watchglass.store.runs.listing import Runs
+from watchglass.store.subjects.saying import Subjects
 
 DAY = timedelta(days=1)
 FIRST = datetime(2026, 4, 23, tzinfo=UTC)
@@ -522,6 +523,9 @@ class Records:
 
     def review(self, limit: int = 50, after: int = 0, *, sample: int = 10_000) -> Review:
         return Review(0, 0, (), None, (), None)
+
+    def subjects(self, **asked) -> Subjects:
+        return Subjects((), None)
 
     def last_window(self) -> datetime | None:
         return END if self.statuses else None
