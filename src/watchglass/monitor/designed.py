@@ -5,8 +5,9 @@ read off the blocks: the variance between blocks over the variance that independ
 and a table is worth its rows divided by it. The statistic is the score statistic of some linear functionals of the counts
 (Legendre polynomials of the mid-rank after Neyman, or one indicator a value, which gives Pearson's chi-squared), corrected
 to second order after Rao and Scott (Annals of Statistics 12, 1984), with an F distribution for what few blocks leave open
-(Thomas and Rao, JASA 82, 1987). Blocks may follow each other too closely to be independent: they are also joined by two,
-by four, … while eight are left, and the largest design effect counts.
+(Thomas and Rao, JASA 82, 1987). Blocks may follow each other too closely to be independent: the correlation of a block with
+the next one widens the variance by (1 + r) / (1 − r), as of a first-order autoregression, and blocks are also joined by two,
+by four, … while eight are left; the largest design effect counts.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ FEWEST_BLOCKS: Final = 8
 LEAST: Final = 5.0
 """Values that both tables together would have in fewer effective rows than this are tested as one (Cochran)."""
 MOST: Final = 50
+LOUDEST: Final = 0.8
+"""A larger correlation of neighbouring blocks is not believed: then joined blocks tell more."""
 
 
 class Scored(NamedTuple):
@@ -133,29 +136,39 @@ def _inverse(together: Floats, scores: Floats) -> tuple[Floats, int]:
 def _design(matter: Matter, unit: float) -> tuple[float, float, float]:
     """Give the design effect, the degrees of freedom it leaves, and those it is itself known by.
 
-    Blocks are joined by two, four, … while enough are left; where a table has fewer than two, rows count as independent.
+    Blocks are taken as they are, with what they say of the next one, and joined by two, four, … while enough are left;
+    the largest design effect counts. Where a table has fewer than two, rows count as independent.
     """
-    inverse, rank = _inverse(
-        matter.blocks[0].sum(axis=0) + matter.blocks[1].sum(axis=0),
-        matter.coarse,
-    )
+    inverse, rank = _inverse(matter.blocks[0].sum(axis=0) + matter.blocks[1].sum(axis=0), matter.coarse)
     found = (1.0, float(max(rank, 1)), math.inf)
     joined = 1
     while rank:
-        sides = [_between(_joined(blocks, joined), matter.coarse) for blocks in matter.blocks]
-        fewest = min(blocks for _, blocks in sides)
-        if fewest < (2 if joined == 1 else FEWEST_BLOCKS):
+        residuals = [_residuals(_joined(blocks, joined), matter.coarse) for blocks in matter.blocks]
+        counts = [len(each) for each in residuals]
+        if min(counts) < (2 if joined == 1 else FEWEST_BLOCKS):
             break
-        parts = [inverse @ variance / unit for variance, _ in sides]
+        parts = [inverse @ _variance(each) / unit for each in residuals]
         both = parts[0] + parts[1]
-        trace = float(np.trace(both))
+        echo = _echo(residuals, inverse) if joined == 1 and min(counts) >= FEWEST_BLOCKS else 0.0
+        trace = float(np.trace(both)) * (1 + echo) / (1 - echo)
         squares = float(np.sum(both * both.T))
         if joined == 1 or trace / rank > found[0]:
-            freedom = trace**2 / squares if squares > 0 else float(rank)
-            known = _welch([float(np.trace(part)) for part in parts], [blocks for _, blocks in sides])
+            freedom = float(np.trace(both)) ** 2 / squares if squares > 0 else float(rank)
+            known = _welch([float(np.trace(part)) for part in parts], counts) * (1 - echo**2) / (1 + echo**2)
             found = (max(1.0, trace / rank), max(freedom, 1.0), max(freedom, 1.0) * known)
         joined *= 2
     return found
+
+
+def _echo(residuals: Sequence[Floats], inverse: Floats) -> float:
+    """Give the correlation of a block with the next one, of all functionals together, corrected for its bias (Kendall 1954)."""
+    along = sum(float(np.sum((each[:-1] @ inverse) * each[1:])) for each in residuals)
+    whole = sum(float(np.sum((each @ inverse) * each)) for each in residuals)
+    if not whole > 0:
+        return 0.0
+    found = along / whole
+    fewest = min(len(each) for each in residuals)
+    return min(max(0.0, found + (1 + 3 * found) / fewest), LOUDEST)
 
 
 def _welch(traces: Sequence[float], blocks: Sequence[int]) -> float:
@@ -173,15 +186,17 @@ def _joined(blocks: Floats, by: int) -> Floats:
     return np.asarray(np.add.reduceat(there, starts, axis=0), dtype=np.float64)
 
 
-def _between(blocks: Floats, scores: Floats) -> tuple[Floats, int]:
-    """Give the variance of a table's mean score as its blocks tell it (linearised ratio), and how many blocks there are."""
-    count = len(blocks)
+def _residuals(blocks: Floats, scores: Floats) -> Floats:
+    """Give how far each block's summed scores lie from what its rows would give on average, as parts of all rows."""
     rows = blocks.sum(axis=1)
     sums = blocks @ scores
-    if count < 2:  # noqa: PLR2004 - one block has no variance
-        return np.zeros((scores.shape[1], scores.shape[1])), count
-    residuals = sums - rows[:, None] * (sums.sum(axis=0) / rows.sum())
-    return count / (count - 1) * residuals.T @ residuals / rows.sum() ** 2, count
+    return np.asarray((sums - rows[:, None] * (sums.sum(axis=0) / max(rows.sum(), 1.0))) / max(rows.sum(), 1.0))
+
+
+def _variance(residuals: Floats) -> Floats:
+    """Give the variance of a table's mean scores as its blocks tell it (linearised ratio)."""
+    count = len(residuals)
+    return np.asarray(count / (count - 1) * residuals.T @ residuals)
 
 
 def benjamini_hochberg(p: Sequence[float]) -> list[float]:
