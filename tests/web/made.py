@@ -524,6 +524,9 @@ class Records:
     def review(self, limit: int = 50, after: int = 0, *, sample: int = 10_000) -> Review:
         return Review(0, 0, (), None, (), None)
 
+    def stale_counts(self, runs) -> dict[str, int]:
+        return {}
+
     def subjects(self, **asked) -> Subjects:
         return Subjects((), None)
 
