@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
 KEPT: frozenset[Aspect] = frozenset({"location", "spread", "mean", "share"})
 FARTHEST = 1e12  # standard deviations; an infinity counts as this far
-NOISE: dict[Aspect, float] = {"missing": 1.2, "new values": 1.2, "unseen": 1.2, "stuck": 0.05, "maximum": 0.2}
-"""The standard deviation that each functional has at least: more than 1 for deviances, whose rows come together."""
+NOISE: dict[Aspect, float] = {"missing": 1.2, "new values": 1.2, "unseen": 1.2, "stuck": 0.055, "maximum": 0.65}
+"""The standard deviation that each functional has at least: more than 1 for deviances, whose rows come together.
+
+The logarithm of the farthest value has a heavy tail of its own: a factor of 20 is what real streams have by themselves.
+"""
+STUCK_ROWS = 0.4  # of 1/√rows: the noise of the largest of many shares
 FAMILIES: dict[Aspect, int] = {
     "location": 0,
     "spread": 0,
@@ -112,7 +116,8 @@ def batch_table(columns: Sequence[ColumnHistory], reference: NDArray[np.int64]) 
         made = _rare(column, reference)
         found += [Functional(index, column.name, aspect) for aspect in made]
         parts += [values[:, None] for values in made.values()]
-        floor.append(np.array([NOISE[aspect] for aspect in made]))
+        least = {**NOISE, "stuck": max(NOISE["stuck"], STUCK_ROWS * float(base.floor[0]))}
+        floor.append(np.array([least[aspect] for aspect in made]))
     weight = np.full(len(found), 1 / max(len(found), 1))
     return Table(tuple(found), np.hstack(parts), np.concatenate(floor), weight, base.there, base.rows)
 

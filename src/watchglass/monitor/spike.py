@@ -22,7 +22,6 @@ NORMAL_BASE, NORMAL_EXCESS = 1.645, 0.42  # where it begins for a normal functio
 HEAVIEST = 0.5  # shape of the tail: a heavier one has no variance to be fitted by
 MARGIN = 1.25  # a tenth of sixty windows tells a mean excess to two fifths of itself
 FEWEST_BEYOND = 3  # excesses of a functional that are pooled
-LIMIT_UNKNOWN = np.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +56,7 @@ def learn(
 ) -> Learnt:
     """Learn from reference windows (n0, J), NaN untold; `floor` (J) is the standard deviation that rows alone would give.
 
-    `families` (J) numbers functionals whose tails are alike; those of a `bounded` one end, and have the shape 0. What
+    `families` (J) numbers functionals whose tails are alike; those of a `bounded` one end: shape 0, no margin. What
     no reference window tells has no limit. Once in `windows_per_false_alert` windows any of the J passes its own.
     """
     functionals = reference.shape[1]
@@ -71,15 +70,16 @@ def learn(
     count = (~np.isnan(over)).sum(axis=0)
     mean = np.nansum(over, axis=0) / np.maximum(count, 1)
     alive = (mean > 0.1 * scale) & (count >= FEWEST_BEYOND)  # a constant's excess says nothing about a tail
-    far = np.empty(functionals)
+    far, margin = np.empty(functionals), np.empty(functionals)
     for family in np.unique(families):
         chosen = families == family
         pooled = alive & chosen
+        margin[chosen] = 1.0 if int(family) in bounded else MARGIN
         shape = 0.0 if int(family) in bounded else shape_of(over[:, pooled] / mean[pooled], count[pooled])
         far[chosen] = _excesses(shape, 1 / (functionals * windows_per_false_alert * (1 - OUTER)))
     limit = np.maximum(base, NORMAL_BASE * scale) + far * np.maximum(mean, NORMAL_EXCESS * scale)
-    limit = np.maximum(MARGIN * limit, np.nanmax(away, axis=0)) / scale
-    return Learnt(centre, scale, np.where(n > 0, limit, LIMIT_UNKNOWN))
+    limit = np.maximum(margin * limit, np.nanmax(away, axis=0)) / scale
+    return Learnt(centre, scale, np.where(n > 0, limit, np.inf))
 
 
 def shape_of(over: NDArray[np.float64], count: NDArray[np.int64]) -> float:
