@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, Response
 
+from watchglass.errors import UnknownName
 from watchglass.show import words
 from watchglass.show.run_words import LOOKS, named, short
 from watchglass.web import urls
@@ -53,7 +55,12 @@ def router(store: Reads) -> APIRouter:
 
     @routes.get("/subjects/{tag:path}.json")
     def subject_json(tag: str, after: str | None = None) -> Response:
-        found = store.subject(tag, limit=PAGE, after=after)
+        try:
+            found = store.subject(tag, limit=PAGE, after=after)
+        except UnknownName:
+            with suppress(UnknownName):
+                return page(store, "subject.html", of_subject(store, f"{tag}.json", after))  # a tag may end so itself
+            raise
         return json({"subject": found, "uses": used(store, found)})
 
     @routes.get("/subjects/{tag:path}")
