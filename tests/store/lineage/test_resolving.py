@@ -141,6 +141,7 @@ def test_segments_may_come_in_any_order(bench, order):
     assert seen[-1] == ("b", "time"), "a write that came late is found when asked again"
 
 
+@pytest.mark.catalog_file  # the plan is SQLite's
 def test_each_look_up_is_a_place_in_an_index(bench):
     """No look-up of a producer reads more than a range of an index, however often a name was written."""
     from watchglass.store.lineage.trace import START
@@ -148,8 +149,6 @@ def test_each_look_up_is_a_place_in_an_index(bench):
 
     bench.write("graph", CHAIN)
     take_in(bench.folder, bench.engine)
-    if bench.engine.dialect.name != "sqlite":
-        pytest.skip("the plan is SQLite's")
     with bench.engine.connect() as connection:
         text = str(
             _query(START, counted=False, one=True).compile(bench.engine, compile_kwargs={"literal_binds": False})
