@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import watchglass as wg
+from tests.store.bench import fresh
 from watchglass.store.cells import follow
-from watchglass.store.folder import prepare
 
 BEGIN = 1_780_272_000_000_000  # 2026-06-01T00:00Z
 COUNTED = {
@@ -45,7 +45,7 @@ def good(number, model="digits"):
 
 class Ground:
     def __init__(self, root):
-        self.folder = prepare(root, create=True)
+        self.folder = fresh(root)
         self.store = wg.open(root)
         self.names = 0
 
