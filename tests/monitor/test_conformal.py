@@ -12,8 +12,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.integrate import quad
 from scipy.stats import binom, kstest
 
+from tests.monitor.made import number
 from watchglass.monitor import conformal
-from watchglass.monitor.drift import onset_interval
+from watchglass.monitor.drift import DriftMonitor, DriftState, onset_interval
 
 COLUMNS = 4
 
@@ -145,3 +146,20 @@ def test_a_functional_that_is_never_told_says_nothing():
     found = conformal.evidence(conformal.learn(made[:10]), made[10:])
     assert found.log_bf.tolist() == [[0.0]] * 10
     assert found.log_sr[0] == pytest.approx(math.log(10))
+
+
+def test_a_monitor_with_the_exact_guarantee_finds_a_step_and_goes_on_from_its_state_with_the_same_numbers():
+    chance = np.random.default_rng(3)
+    columns = [number("x", [chance.normal(2.0 * (window >= 50), 1, 60) for window in range(70)])]
+    whole = DriftMonitor(columns, DriftState.fresh(40), guarantee="exact")
+    once = [whole.step(window) for window in range(70)]
+    state, again = DriftState.fresh(40), []
+    for window in range(70):
+        monitor = DriftMonitor(columns, DriftState.from_json(state.to_json()), guarantee="exact")
+        again.append(monitor.step(window))
+        state = monitor.state
+    assert state == whole.state
+    assert [item and item.evidence for item in again] == pytest.approx([item and item.evidence for item in once])
+    first = next(item for item in once if item is not None and item.violated)
+    assert 50 <= first.window < 65
+    assert abs(first.onset - 50) <= 1
