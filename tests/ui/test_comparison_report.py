@@ -68,7 +68,10 @@ def test_without_script_all_is_there_and_nothing_useless(browser, report):
 def test_printed_it_has_no_controls_and_light_colours(browser, report):
     with looking(browser, scheme="dark") as page:
         page.goto(report)
+        page.set_viewport_size({"width": 718, "height": 1000})  # A4 within its margins
         page.emulate_media(media="print")
+        assert page.locator("tbody.columns > tr").first.evaluate("row => getComputedStyle(row).display") == "table-row"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 718
         assert not page.get_by_role("searchbox").is_visible()
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         page.asked.clear()
