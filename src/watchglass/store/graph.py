@@ -86,7 +86,7 @@ def _take_segment(engine: Engine, segment: Segment) -> int:
     query = sa.select(c.graph_segments.c.offset).where(c.graph_segments.c.name == segment.name)
     with engine.connect() as connection:
         known = connection.execute(query).scalar() or 0
-    if segment.size == known or not segment.lines(known):
+    if segment.end_of_lines(known) == known:
         return int(known)
     with writing(engine) as connection:
         offset = connection.execute(query).scalar() or 0  # another process may have taken it in meanwhile
@@ -123,7 +123,8 @@ def _declare(engine: Engine, held: Sequence[Segment]) -> None:
     behind = [segment for segment in held if segment.size > known.get(segment.name, 0)]
     batch: Batch = defaultdict(list)
     for segment in behind if len(behind) > 1 else ():
-        for raw in segment.lines(known.get(segment.name, 0)).split(b"\n"):
+        data = segment.lines(known.get(segment.name, 0))
+        for raw in data.split(b"\n") if b'"schema":' in data else ():
             if b'"schema":' in raw:
                 with suppress(*UNFIT):
                     declare(batch, json.loads(raw.decode()))
