@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from watchglass.store.segments import Segment
 
 _KINDS: Final = ("run", "read", "write", "component", "flag", "release")
-_FREE: Final = ("error", "params", "metrics", "notes", "left_out", "tests", "preview", "profile", "note", "reason", "description")
+_FREE: Final = (
+    "error",
+    "params",
+    "metrics",
+    "notes",
+    "left_out",
+    "tests",
+    "preview",
+    "profile",
+    "note",
+    "reason",
+    "description",
+)
 """What the catalog is wiped of too."""
 
 
