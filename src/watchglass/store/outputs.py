@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MARK: Final = "\x1f"
 ROLE: Final = "output"
 """Of the catalog's rows that keep their frames and dictionaries."""
+IS_FEATURE: Final = f"name <> '' AND NOT starts_with(name, chr({ord(MARK)}))"
+"""The condition that a row of cells counts a feature."""
 OUTPUTS: Final = ("latency", "prediction", "score")
 FEW: Final = 100
 """Of a model whose task is not said: so many different numbers are classes, more are amounts."""

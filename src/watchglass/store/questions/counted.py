@@ -9,6 +9,7 @@ import numpy as np
 from watchglass.profile.intervals import wilson
 from watchglass.profile.weights import Squares, effective_rows
 from watchglass.store.histories import slice_of
+from watchglass.store.outputs import IS_FEATURE
 from watchglass.store.questions.paging import Order
 from watchglass.store.questions.question import AFTER, END, ENVIRONMENT, LIMIT, LONG, MODEL, START, Parameter, Question
 
@@ -102,7 +103,7 @@ def _missing_values(asked: Asked) -> Table:
             " coalesce(sum(n) FILTER (kind = 'missing' AND day >= start), 0)::BIGINT AS missing, missing / nullif(rows, 0) AS share,"
             " coalesce(sum(n) FILTER (kind = 'missing' AND day < start), 0) / nullif(sum(n) FILTER (day < start), 0) AS share_before,"
             " coalesce(share, 1) - coalesce(share_before, share, 1) AS change"
-            f" FROM cells, begun WHERE environment = $environment AND slice = '' AND name <> ''{_until(asked)}"
+            f" FROM cells, begun WHERE environment = $environment AND slice = '' AND {IS_FEATURE}{_until(asked)}"
             " GROUP BY name"
         )
     )
@@ -113,7 +114,7 @@ def _new_values(asked: Asked) -> Table:
     return asked.cells(
         asked.paged(
             f"WITH begun AS (SELECT {_start(asked)} AS start) SELECT name AS column, value, min(day) AS first, sum(n)::BIGINT AS rows FROM ("
-            f"SELECT name, value, day, sum(n) AS n FROM cells WHERE environment = $environment AND slice = '' AND kind = 'category' AND value <> {_OTHER}"
+            f"SELECT name, value, day, sum(n) AS n FROM cells WHERE environment = $environment AND slice = '' AND kind = 'category' AND {IS_FEATURE} AND value <> {_OTHER}"
             f"{_until(asked)}{column} GROUP BY ALL HAVING sum(n) > 0), begun"
             " GROUP BY name, value, start HAVING min(day) >= start"
         )
