@@ -129,6 +129,7 @@ GIVEN = {
     "incident": (1,),
     "explain": (1,),
     "state_diff": ("2026-01-01", "2026-02-01"),
+    "compare": ("model=digits", "model=digits"),
     "import_mltrace": ("postgresql://nobody@127.0.0.1:9/none",),
 }
 NAMED = {

@@ -42,3 +42,15 @@ def text_of(value: object) -> str:
     """
     found = plain(value)
     return found if isinstance(found, str) else canonical(found)
+
+
+def outcome(error: BaseException | None) -> tuple[str, str | None]:
+    """Say how a run ended: a generator closed early and an exit with code 0 are no errors.
+
+    >>> outcome(KeyError("ink")), outcome(SystemExit(0))
+    (('error', "KeyError: 'ink'"), ('ok', None))
+    """
+    if error is None or isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and error.code in (None, 0)):
+        return "ok", None
+    text = text_of(error)
+    return "error", f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COUNTED_BITS: Final = 48
+_LARGEST_FIRST: Final = (1 << 47) - 1
+"""Of 48 bits that are counted on the highest is room to count."""
+_VARIANTS: Final = "89ab"
 _NOISE_BYTES: Final = 10
 _random: Final[list[bytes]] = []
 _lock = threading.RLock()  # re-entrant: a signal handler may record while this thread holds it
@@ -40,10 +42,10 @@ def _advanced() -> tuple[str, Callable[[], int]]:
     with _lock:
         millisecond = time_ns() // 1_000_000
         if millisecond > _now[0]:
-            noise = int.from_bytes(_noise(), "big")
-            first = noise & (1 << _COUNTED_BITS - 1) - 1  # the highest bit is room to count
-            high = f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}"
-            start = f"{high}-7{noise >> 62 & 0xFFF:03x}-{0x8000 | (noise >> 48 & 0x3FFF):04x}-"
+            noise = _noise()
+            first = int.from_bytes(noise[4:]) & _LARGEST_FIRST
+            digits, random = f"{millisecond:012x}", noise.hex()
+            start = f"{digits[:8]}-{digits[8:]}-7{random[:3]}-{_VARIANTS[noise[3] & 3]}{random[3:6]}-"
             _now = (millisecond, start, count(first).__next__)
         return _now[1], _now[2]
 

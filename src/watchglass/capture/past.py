@@ -63,8 +63,14 @@ def log_run(  # noqa: PLR0913 - the settled public face
     read = [stands.take(item, None) for item in _items(inputs, "inputs")]
     wrote = [stands.take(item, None) for item in _items(outputs, "outputs")]
     reads, writes = [one.edge(begun) for one in read], [one.edge(over) for one in wrote]
-    stopped = _minded(made, "read", read, of_whom, begun)
-    event = made.event() | {
+    here = recorder.current()
+    retracted = not here.disabled and os.access(f"{here.store}/{of_subjects().FOLDER}", os.F_OK)
+    for one in read:
+        if one.version is not None and not here.disabled:
+            made.warned(here.store, one.name, one.version)
+    stopped = _minded(made, "read", read, of_whom, begun) if retracted else None
+    event = made.event()
+    event |= {
         **_place(made, around),
         "started": begun,
         "ended": over,
@@ -74,10 +80,11 @@ def log_run(  # noqa: PLR0913 - the settled public face
         "writes": writes,
         "upstream": before or None,
     }
-    recorder.current().graph(present(event))
+    here.graph(present(event))
     if of_whom:
         _say_subjects(made.id, [*reads, *writes], of_whom)
-    _minded(made, "write", wrote, of_whom, over)
+    if retracted:
+        _minded(made, "write", wrote, of_whom, over)
     if stopped is not None:
         raise stopped
     return made.id
@@ -86,15 +93,11 @@ def log_run(  # noqa: PLR0913 - the settled public face
 def _minded(
     made: Run, kind: str, artifacts: Iterable[Artifact], of_whom: Mapping[str, tuple[str, ...]], moment: int
 ) -> Blocked | None:
-    """Warn of what it read, or mark what it wrote, as a run under way does; gives what stops its caller."""
-    here, stopped = recorder.current(), None
-    if here.disabled:
-        return None
+    """Warn of what it read that carries a retracted tag, or mark what it wrote, as a run under way does; gives what stops its caller."""
+    store, stopped = recorder.current().store, None
     for one in artifacts:
-        if kind == "read" and one.version is not None:
-            made.warned(here.store, one.name, one.version)
         try:
-            of_subjects().mind(made, kind, here.store, one, of_whom.get(one.name, ()), moment)
+            of_subjects().mind(made, kind, store, one, of_whom.get(one.name, ()), moment)
         except Blocked as error:
             stopped = stopped or error
     return stopped

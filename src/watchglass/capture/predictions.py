@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from watchglass.capture import drops, recorder
 from watchglass.capture.encode import plain, shown
-from watchglass.capture.events import name, text_of
+from watchglass.capture.events import name, outcome, text_of
 from watchglass.capture.ids import new_id
-from watchglass.capture.runs import outcome, put_run
+from watchglass.capture.runs import put_run
 from watchglass.capture.schema import announce, apart, put
 from watchglass.capture.times import micros, now
 from watchglass.errors import BadInput

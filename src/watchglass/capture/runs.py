@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from watchglass.capture import drops, known, recorder
 from watchglass.capture.events import name as checked
-from watchglass.capture.events import optional_name, present, text_of
+from watchglass.capture.events import optional_name, outcome, present, text_of
 from watchglass.capture.forking import whole
 from watchglass.capture.ids import new_id
 from watchglass.capture.times import now
@@ -53,18 +53,20 @@ def _remote(given: object) -> Remote | None:
     return taken(given)
 
 
+@lru_cache(maxsize=1)
 def quarantines() -> ModuleType:
     """Give the module that keeps the marks of quarantine."""
     with whole:
-        from watchglass.capture import quarantine  # noqa: PLC0415 - above
-    return quarantine
+        from watchglass.capture import quarantine as found  # noqa: PLC0415 - above
+    return found
 
 
+@lru_cache(maxsize=1)
 def of_subjects() -> ModuleType:
     """Give the module that knows of whom data is."""
     with whole:
-        from watchglass.capture import subjects  # noqa: PLC0415 - above
-    return subjects
+        from watchglass.capture import subjects as found  # noqa: PLC0415 - above
+    return found
 
 
 def beats() -> Beats:
@@ -358,18 +360,6 @@ class Run:
                 "writes": list(self._writes),
             }
         )
-
-
-def outcome(error: BaseException | None) -> tuple[str, str | None]:
-    """Say how a run ended: a generator closed early and an exit with code 0 are no errors.
-
-    >>> outcome(KeyError("ink")), outcome(SystemExit(0))
-    (('error', "KeyError: 'ink'"), ('ok', None))
-    """
-    if error is None or isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and error.code in (None, 0)):
-        return "ok", None
-    text = text_of(error)
-    return "error", f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def run(  # noqa: PLR0913 - the settled public face

@@ -33,6 +33,8 @@ def micros(value: Time | date, what: str = "time") -> int:
     >>> micros("1970-01-02"), micros(1.5), micros("1970-01-01T01:00+01:00")
     (86400000000, 1500000, 0)
     """
+    if type(value) is float:
+        return _of_seconds(value, what)
     if isinstance(value, datetime):
         return _of_datetime(value, what)
     if isinstance(value, str):
