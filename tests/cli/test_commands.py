@@ -65,7 +65,7 @@ def test_every_command_has_help_and_the_list_is_as_documented():
         "diff",
         "distribution",
         "doctor",
-    "drift",
+        "drift",
         "durations",
         "expire",
         "explain",

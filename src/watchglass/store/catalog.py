@@ -258,7 +258,9 @@ columns = Table(
     "columns",
     META,
     _key("model"),
-    _key("role"),  # feature | tag | prediction | score | label | id | time; files hold the first two; output: what cells count beside
+    _key(
+        "role"
+    ),  # feature | tag | prediction | score | label | id | time; files hold the first two; output: what cells count beside
     _key("name"),
     Column("type", String, nullable=False),  # number | boolean | text | json
     Column("centre", Float),
