@@ -258,7 +258,7 @@ columns = Table(
     "columns",
     META,
     _key("model"),
-    _key("role"),  # feature | tag (the two that files hold) | prediction | score | label | id | time | output (in cells)
+    _key("role"),  # feature | tag (files hold these) | prediction | score | label | id | time | output (in cells)
     _key("name"),
     Column("type", String, nullable=False),  # number | boolean | text | json
     Column("centre", Float),
