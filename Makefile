@@ -16,7 +16,7 @@ export UV_SYSTEM_CERTS := true
 # tests start hundreds of processes: none shall compile again what another has compiled
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check fix lock packages torture oldest postgres catalog newest bench bench-alarms docs clean
+.PHONY: help demo test slow check fix lock packages torture oldest postgres catalog newest bench bench-alarms docs clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,8 +24,11 @@ help:  ## this list
 demo: .venv/demo  ## a real pipeline and a served model go wrong, are found out, and the pages open (ARGS=--no-serve)
 	@$(BIN)/watchglass demo $(ARGS)
 
-test: .venv/dev packages  ## all tests, three at a time (ARGS="-k replay" for some, ARGS="-n 0" for one after the other)
-	@$(BIN)/python -m pytest $(TOGETHER) $(ARGS)
+test: .venv/dev packages  ## the tests, three at a time (ARGS="-k replay" for some, ARGS="-n 0" for one after the other)
+	@$(BIN)/python -m pytest $(TOGETHER) -m "not slow" $(ARGS)
+
+slow: .venv/dev packages  ## the short form of those that take long: kills, power cuts, laws over many stories
+	@$(BIN)/python -m pytest $(TOGETHER) -m slow $(ARGS)
 
 torture: .venv/dev packages  ## the long form: hundreds of kill -9, power cuts at every point, fuzzing
 	@WATCHGLASS_TORTURE=1 $(BIN)/python -m pytest tests/e2e tests/fuzz tests/replay tests/store/test_cells.py --timeout 3000 $(ARGS)

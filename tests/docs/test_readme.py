@@ -37,7 +37,7 @@ def test_the_python_examples_run_one_after_the_other(tmp_path, monkeypatch):
 def test_the_two_commands_come_first_and_exist():
     assert blocks("sh")[0].split("\n")[:2] == [
         "make demo     # a real pipeline and a served model go wrong, are found out, and the pages open",
-        "make test     # all tests",
+        "make test     # the tests; `make slow` has those that kill processes and cut the power",
     ]
     targets = (ROOT / "Makefile").read_text()
     assert "\ndemo:" in targets

@@ -139,6 +139,7 @@ ANSWERS = {
     "/flags": "",
     "/review": "",
     "/diff": "?first=clean",
+    "/compare": "?reference=model%3Ddigits&current=model%3Ddigits",
     "/state": "?at=2026-06-05",
     "/state/diff": "?first=2026-06-02&last=2026-06-05",
     "/trace": "?of=model",
