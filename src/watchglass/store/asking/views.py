@@ -125,7 +125,7 @@ run VARCHAR The run that deployed it: joins runs.id.
         "One row a column that is registered of a model.",
         """
 model VARCHAR The model.
-role VARCHAR feature, tag, prediction, score, label, id or time.
+role VARCHAR feature, tag, prediction, score, label, id or time; output is what the model gave back, as cells count it.
 name VARCHAR The column's name.
 type VARCHAR number, boolean, text or json.
 purpose VARCHAR subject, embedding, text or image, where that was said.

@@ -103,9 +103,9 @@ class Asked:
             return self._answer(cursor, sql)
 
     @planned_anew
-    def graph(self, sql: str) -> Table:
-        """Answer from runs, artifacts, reads, writes, deployments and incidents."""
-        with session(self.folder, self.engine, sql) as connection:
+    def graph(self, sql: str, views: str | None = None) -> Table:
+        """Answer from runs, artifacts, reads, writes, deployments and incidents; `views` names them where the text says more words that are views."""
+        with session(self.folder, self.engine, views or sql) as connection:
             return self._answer(connection, sql)
 
     def _answer(self, connection: duckdb.DuckDBPyConnection, sql: str) -> Table:

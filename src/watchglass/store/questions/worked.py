@@ -107,7 +107,8 @@ def _what_changed(asked: Asked) -> Table:
             "SELECT time, what, name, before, after, run FROM ("
             f"SELECT * FROM ({changed}) WHERE before IS NOT NULL AND before <> after UNION ALL BY NAME {failed} UNION ALL BY NAME {raised})"
             f" WHERE true{asked.during('time')}"
-        )
+        ),
+        "runs deployments artifacts writes incidents",
     )
 
 
