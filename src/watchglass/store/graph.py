@@ -101,17 +101,17 @@ def _take_segment(engine: Engine, segment: Segment) -> int:
 def take_in(folder: Folder, engine: Engine) -> None:
     """Bring the catalog up to the end of the graph log, and mark the runs whose process is gone."""
     with opened(folder.graph_log) as held:
-        if len(held) > 1:
-            _declare(engine, held)
-        for segment in held:
+        behind = _declared(engine, held) if len(held) > 1 else held
+        for segment in behind:
             _take_segment(engine, segment)
     mark_if_due(folder, engine)
 
 
-def _declare(engine: Engine, held: Sequence[Segment]) -> None:
-    """Register what several segments declare before what any of them shows: one may be older than the declaration that came first.
+def _declared(engine: Engine, held: Sequence[Segment]) -> list[Segment]:
+    """Choose the segments that have more than was taken in, and register what several of them declare.
 
-    Their lines are taken in as ever after this; what is wrong with one is told then.
+    That goes before what any of them shows: one may be older than the declaration that came first. Their lines are taken in
+    as ever after this; what is wrong with one is told then.
     """
     known: dict[str, int] = {}
     with engine.connect() as connection:
@@ -134,6 +134,7 @@ def _declare(engine: Engine, held: Sequence[Segment]) -> None:
             taken = admitted(connection, rows, "").taken
             if taken:
                 connection.execute(upsert(c.columns), taken)
+    return behind
 
 
 def sweep(folder: Folder, engine: Engine) -> int:
