@@ -58,7 +58,8 @@ def test_two_versions_of_a_model_are_compared_from_the_log_and_from_the_tables(s
     assert (first.rows_reference, first.rows_current, first.blocks.unit) == (800, 800, "days")
     assert "version '2'" in first.reference
     store.compact()
-    assert store.compare({"model": "digits", "version": "2"}, "model=digits,version=3,tag.site=harbour").columns == first.columns  # fmt: skip
+    again = store.compare({"model": "digits", "version": "2"}, "model=digits,version=3,tag.site=harbour")
+    assert repr(again.columns) == repr(first.columns)  # NaN, which is none, equals itself in text
 
 
 def test_windows_are_half_open_and_a_frame_may_stand_beside_a_store(store):
