@@ -53,6 +53,7 @@ def found(elec2, start, folder):
     return hits
 
 
+@pytest.mark.slow
 def test_the_change_of_the_market_is_found_from_six_of_seven_starting_days(elec2, tmp_path):
     hits = {start: found(elec2, start, tmp_path / str(start)) for start in STARTS}
     assert sum(not hit for hit in hits.values()) <= len(STARTS) // 7, hits

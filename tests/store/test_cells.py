@@ -61,6 +61,7 @@ def stories(draw):
     return order, cuts
 
 
+@pytest.mark.slow
 @pytest.mark.many_stores
 @settings(
     max_examples=200 if os.environ.get("WATCHGLASS_TORTURE") else 20,

@@ -131,6 +131,7 @@ def counted(bench):
     return {key: n for key, n in found.items() if n}
 
 
+@pytest.mark.slow
 @pytest.mark.many_stores
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("many", [0, 4, 1 << 40], ids=["looked up", "as it comes", "all joined"])

@@ -97,6 +97,7 @@ def of(bench, model):
             transaction.execute(c.files.update().where(c.files.c.seq.in_(hidden)).values(removed=None))
 
 
+@pytest.mark.slow
 @pytest.mark.many_stores
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("many", [0, 1 << 40], ids=["looked up", "all joined"])
