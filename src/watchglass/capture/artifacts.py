@@ -38,7 +38,7 @@ def declared(item: Item) -> Artifact:
     if isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) and item[0]:  # noqa: PLR2004 - a pair
         return named(item[0], item[1])
     if isinstance(item, str) and item:
-        return _file(item, item) if _is_file(item) else Artifact(item, None, {"kind": "name"})
+        return _file(item, item) if is_file(item) else Artifact(item, None, {"kind": "name"})
     if isinstance(item, os.PathLike):
         return _file(os.fspath(item), os.fspath(item))
     message = (
@@ -54,7 +54,7 @@ def given(thing: object, name: str | None) -> Artifact:
     if not isinstance(name, str) or not name:
         message = f"an artifact's name cannot be {name!r}: a text that is not empty would do"
         raise BadInput(message)
-    if isinstance(thing, str) and _is_file(thing):
+    if isinstance(thing, str) and is_file(thing):
         return _file(name, thing)
     return named(name, thing)
 
@@ -92,9 +92,10 @@ def unread(thing: object, name: object) -> Artifact | None:
     return Artifact(text, None, {"kind": "name"}) if isinstance(text, str) and text else None
 
 
-def _is_file(text: str) -> bool:
+def is_file(text: str) -> bool:
+    """Say whether a text is the path of a file that is there."""
     try:
-        return os.path.isfile(text)  # noqa: PTH113 - a text that may be no path at all
+        return os.access(text, os.F_OK) and os.path.isfile(text)  # noqa: PTH113 - most are no path, and access() does not raise
     except ValueError:
         return False
 

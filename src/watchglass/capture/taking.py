@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from watchglass.capture.artifacts import Artifact, declared, given
+from watchglass.capture.artifacts import Artifact, declared, given, is_file
 from watchglass.capture.budget import size_of
 from watchglass.capture.queries import Query, asked, is_url, located
 
@@ -33,22 +32,15 @@ def taken(thing: object, name: object, spending: Spending, left_out: list[str]) 
 
 
 def _item(thing: object, spending: Spending, left_out: list[str]) -> Artifact:
-    if isinstance(thing, str) and thing and not _exists(thing):
+    if isinstance(thing, str) and thing and not is_file(thing):
         return located(thing) if is_url(thing) else Artifact(thing, None, {"kind": "name"})
     if isinstance(thing, tuple) and len(thing) == 2 and isinstance(thing[0], str):  # noqa: PLR2004 - a pair
         return taken(thing[1], thing[0], spending, left_out) if thing[0] else declared(cast("Item", thing))
     return _within(partial(declared, cast("Item", thing)), thing, str(thing)[:200], spending, left_out)
 
 
-def _exists(text: str) -> bool:
-    try:
-        return os.access(text, os.F_OK) and os.path.isfile(text)  # noqa: PTH113 - most are no path, and access() does not raise
-    except ValueError:
-        return False
-
-
 def _within(verb: partial[Artifact], thing: object, name: str, spending: Spending, left_out: list[str]) -> Artifact:
-    size = size_of(thing, is_path=isinstance(thing, str) and _exists(thing))
+    size = size_of(thing, is_path=isinstance(thing, str) and is_file(thing))
     why = spending.refuses(size)
     if why is None:
         return spending.timed(size, verb)

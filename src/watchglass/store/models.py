@@ -70,17 +70,13 @@ def features_of(connection: Connection, model: str) -> list[Feature]:
     query = (
         sa.select(c.columns).where(c.columns.c.model == model, c.columns.c.role == "feature").order_by(c.columns.c.name)
     )
-    return [
-        Feature(
-            row.name,
-            row.type,
-            row.centre,
-            row.scale,
-            tuple(json.loads(row.edges or "[]")),
-            tuple(json.loads(row.categories or "[]")),
-        )
-        for row in connection.execute(query)
-    ]
+    return [feature_of(row, row.name) for row in connection.execute(query)]
+
+
+def feature_of(row: sa.Row[*tuple[object, ...]], name: str) -> Feature:
+    """Read a row of the catalog's columns, by the name that cells know it by."""
+    edges, categories = json.loads(row.edges or "[]"), json.loads(row.categories or "[]")
+    return Feature(name, row.type, row.centre, row.scale, tuple(edges), tuple(categories))
 
 
 def moment(microseconds: int) -> datetime:

@@ -6,13 +6,12 @@ the first file that has a value of it; whether predictions are numbers or texts 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
 from watchglass.store import catalog as c
-from watchglass.store.models import Feature
+from watchglass.store.models import Feature, feature_of
 from watchglass.store.quoting import identifier
 
 if TYPE_CHECKING:
@@ -66,17 +65,7 @@ def can_have(columns: Sequence[str]) -> frozenset[str]:
 def outputs_of(connection: Connection, model: str) -> list[Feature]:
     """List the outputs of a model that are counted, by their names in the cells."""
     query = sa.select(c.columns).where(c.columns.c.model == model, c.columns.c.role == ROLE)
-    return [
-        Feature(
-            cell_name(row.name),
-            row.type,
-            row.centre,
-            row.scale,
-            tuple(json.loads(row.edges or "[]")),
-            tuple(json.loads(row.categories or "[]")),
-        )
-        for row in connection.execute(query.order_by(c.columns.c.name))
-    ]
+    return [feature_of(row, cell_name(row.name)) for row in connection.execute(query.order_by(c.columns.c.name))]
 
 
 def first_seen(

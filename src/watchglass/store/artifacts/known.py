@@ -15,6 +15,7 @@ from watchglass.errors import BadInput, UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
 from watchglass.store.models import moment
+from watchglass.store.places import next_word, place_after
 from watchglass.store.schemas.registered import checked_limit
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ def artifacts(folder: Folder, engine: Engine, wanted: Wanted, limit: int, after:
     for condition in _conditions(wanted):
         query = query.where(condition)
     if after is not None:
-        query = query.where(sa.tuple_(table.time, table.name, table.version) < sa.tuple_(*_place(after)))
+        query = query.where(
+            sa.tuple_(table.time, table.name, table.version) < sa.tuple_(*place_after(after, int, str, str))
+        )
     with engine.connect() as connection:
         if wanted.run is not None:
             _require_run(connection, wanted.run)
@@ -138,18 +141,7 @@ def _require_run(connection: Connection, run: str) -> None:
 
 
 def _cursor(last: Artifact) -> str:
-    return json.dumps([round(last.time.timestamp() * 1e6), last.name, last.version], ensure_ascii=False)
-
-
-def _place(after: str) -> tuple[int, str, str]:
-    try:
-        time, name, version = json.loads(after)
-        if isinstance(time, int) and isinstance(name, str) and isinstance(version, str):
-            return time, name, version
-    except (ValueError, TypeError):
-        pass
-    message = f"after cannot be {after[:80]!r}: the `next` of the page before would do"
-    raise BadInput(message)
+    return next_word(round(last.time.timestamp() * 1e6), last.name, last.version)
 
 
 def artifact(folder: Folder, engine: Engine, name: str, version: str | None = None) -> Artifact:

@@ -22,6 +22,7 @@ from watchglass.store.graph import take_in
 from watchglass.store.life import audit
 from watchglass.store.lineage.flags import LONGEST, tell
 from watchglass.store.models import moment
+from watchglass.store.places import next_word, place_after
 from watchglass.store.schemas.registered import checked_limit
 from watchglass.store.transactions import writing
 
@@ -80,25 +81,14 @@ def quarantined(
     if not released:
         query = query.where(q.released.is_(None))
     if after is not None:
-        query = query.where(sa.tuple_(q.time, q.name, q.version) < sa.tuple_(*_place(after)))
+        query = query.where(sa.tuple_(q.time, q.name, q.version) < sa.tuple_(*place_after(after, int, str, str)))
     take_in(folder, engine)
     refresh_if_new(folder, engine)
     with engine.connect() as connection:
         rows = connection.execute(query).all()
     last = rows[limit - 1] if len(rows) > limit else None
-    word = None if last is None else json.dumps([last.time, last.name, last.version], ensure_ascii=False)
+    word = None if last is None else next_word(last.time, last.name, last.version)
     return Quarantines(tuple(_record(row) for row in rows[:limit]), word)
-
-
-def _place(after: str) -> tuple[int, str, str]:
-    try:
-        time, name, version = json.loads(after)
-        if isinstance(time, int) and isinstance(name, str) and isinstance(version, str):
-            return time, name, version
-    except (ValueError, TypeError):
-        pass
-    message = f"after cannot be {str(after)[:80]!r}: the `next` of the page before would do"
-    raise BadInput(message)
 
 
 def release(

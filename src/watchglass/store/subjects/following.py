@@ -6,14 +6,13 @@ segment comes late, is followed as if it had come first.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 - the description of the API reads it
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from watchglass.errors import BadInput, UnknownName
+from watchglass.errors import UnknownName
 from watchglass.store import catalog as c
 from watchglass.store.graph import take_in
 from watchglass.store.life.forget_find import subject_columns
@@ -22,6 +21,7 @@ from watchglass.store.lineage.edges import parts
 from watchglass.store.lineage.impact import predictions_of
 from watchglass.store.lineage.models import content_of, made_by
 from watchglass.store.models import moment
+from watchglass.store.places import next_word, place_after
 from watchglass.store.query import Question, ask
 from watchglass.store.quoting import identifier
 from watchglass.store.schemas.registered import checked_limit
@@ -102,14 +102,20 @@ class _Place:
     thing: Carried | Used = field(compare=False)
 
     def word(self) -> str:
-        return json.dumps([self.depth, self.kind, self.time, self.name, self.version], ensure_ascii=False)
+        return next_word(self.depth, self.kind, self.time, self.name, self.version)
+
+    @classmethod
+    def after(cls, word: str) -> _Place:
+        """Read such a word; raises `BadInput`."""
+        depth, kind, time, name, version = place_after(word, int, int, int, str, str)
+        return cls(int(depth), int(kind), int(time), str(name), str(version), Used(0, "", 0))
 
 
 def subject(
     folder: Folder, engine: Engine, tag: str, *, limit: int = 50, after: str | None = None, predictions: bool = True
 ) -> Subject:
     """Follow a tag; raises `UnknownName`, which names near tags, and `BadInput`."""
-    limit, place = checked_limit(limit), None if after is None else _place(after)
+    limit, place = checked_limit(limit), None if after is None else _Place.after(after)
     take_in(folder, engine)
     with engine.connect() as connection:
         t = c.retractions.c
@@ -152,21 +158,6 @@ def _places(found: Closure) -> Iterator[_Place]:
         yield _Place(one.depth, 0, one.time, one.run, "", one)
     for thing in found.carried:
         yield _Place(thing.depth, 1, thing.time, thing.name, thing.version, thing)
-
-
-def _place(after: str) -> _Place:
-    try:
-        depth, kind, time, name, version = json.loads(after)
-        if (
-            all(isinstance(one, int) for one in (depth, kind, time))
-            and isinstance(name, str)
-            and isinstance(version, str)
-        ):
-            return _Place(depth, kind, time, name, version, Used(0, "", 0))
-    except (ValueError, TypeError):
-        pass
-    message = f"after cannot be {str(after)[:80]!r}: the `next` of the page before would do"
-    raise BadInput(message)
 
 
 def _unknown(connection: Connection, tag: str) -> UnknownName:

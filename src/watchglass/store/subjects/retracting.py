@@ -19,6 +19,7 @@ from watchglass.store.lineage.carriers import CLEAN, closure
 from watchglass.store.lineage.edges import producers
 from watchglass.store.lineage.flags import tell
 from watchglass.store.models import microseconds, moment
+from watchglass.store.places import next_word, place_after
 from watchglass.store.runs.moments import length_of
 from watchglass.store.schemas.registered import checked_limit
 from watchglass.store.subjects.marks import refresh, refresh_if_new
@@ -186,7 +187,7 @@ def _makers(connection: Connection, said: Sequence[tuple[str, str]]) -> set[tupl
 
 def uses(folder: Folder, engine: Engine, tag: str | None = None, *, limit: int = 50, after: str | None = None) -> Uses:
     """List the runs that read what carries a tag, or any, after it was retracted; raises `UnknownName` for one that was not, `BadInput`."""
-    limit, place = checked_limit(limit), None if after is None else _use_place(after)
+    limit, place = checked_limit(limit), None if after is None else place_after(after, int, str, str)
     take_in(folder, engine)
     t = c.retractions.c
     with engine.connect() as connection:
@@ -204,18 +205,7 @@ def uses(folder: Folder, engine: Engine, tag: str | None = None, *, limit: int =
         ends = {row.tag: row.block_after for row in rows}
         found = _uses(connection, later[:limit], ends)
     last = later[limit - 1] if len(later) > limit else None
-    return Uses(found, None if last is None else json.dumps(last, ensure_ascii=False))
-
-
-def _use_place(after: str) -> tuple[int, str, str]:
-    try:
-        time, run, tag = json.loads(after)
-        if isinstance(time, int) and isinstance(run, str) and isinstance(tag, str):
-            return time, run, tag
-    except (ValueError, TypeError):
-        pass
-    message = f"after cannot be {str(after)[:80]!r}: the `next` of the page before would do"
-    raise BadInput(message)
+    return Uses(found, None if last is None else next_word(*last))
 
 
 def _uses(connection: Connection, page: Sequence[tuple[int, str, str]], ends: dict[str, int | None]) -> tuple[Use, ...]:
